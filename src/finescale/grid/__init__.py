@@ -1,0 +1,1 @@
+"""Geometry: horizontal grids, the coarsening operator H, regridding. Knows numpy and xarray, nobody else."""

@@ -1,0 +1,1 @@
+"""How a prior is made to agree with an observation: one paper a file."""

@@ -1,0 +1,1 @@
+"""Downscalers: every method and every baseline behind one call."""

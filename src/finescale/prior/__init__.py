@@ -1,0 +1,1 @@
+"""What fine weather looks like: Gaussian climate, networks, codecs, objectives, training, the card."""

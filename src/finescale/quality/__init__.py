@@ -1,0 +1,1 @@
+"""Gates: a Dataset becomes a profile table, the table meets its limits, each limit has a reason."""

@@ -1,0 +1,1 @@
+"""Models that earned their place: MLflow tracking, the registered model, promotion, lineage."""

@@ -1,0 +1,1 @@
+"""How good an ensemble is: accuracy, calibration, structure, extremes, consistency, and the scorecard."""
