@@ -1,4 +1,4 @@
-"""A horizontal grid as a value: regular lat/lon axes, their cells and areas, and whether one nests in another.
+"""A horizontal grid as a value: regular lat/lon axes, cells and areas, and whether one nests in another.
 
 A Grid is hashable and small; it is passed around instead of a Dataset used as a template.
 """

@@ -1,0 +1,68 @@
+"""Time stamps on the absolute UTC clock, in any calendar that xarray reads."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from finescale.errors import FinescaleError
+
+
+def on_the_clock(time: xr.DataArray, every: int) -> NDArray[np.intp]:
+    """Positions of the stamps [time] whose hour of the day is a multiple of `every`, on the full hour."""
+    if time.ndim != 1 or not hasattr(time, "dt"):
+        raise FinescaleError(
+            f"time is a decoded axis of dates: dims {time.dims}, dtype {time.dtype}; decode it first"
+        )
+    past_hour = time.dt.minute * 60 + time.dt.second + time.dt.microsecond
+    found = np.flatnonzero(((time.dt.hour % every == 0) & (past_hour == 0)).values)
+    if not found.size:
+        raise FinescaleError(
+            f"observations fall on hours that are multiples of {every}: no stamp of {_span(time)} does; "
+            "shift the time axis to full hours or choose another step"
+        )
+    return found
+
+
+def check_hourly(time: xr.DataArray) -> None:
+    """Raise unless the stamps [time] follow one another by exactly one hour."""
+    wrong = np.flatnonzero(np.diff(time.values) != _hours(time, 1))
+    if wrong.size:
+        at = int(wrong[0])
+        raise FinescaleError(
+            f"a mean over hours needs every hour: {time.values[at]} is followed by {time.values[at + 1]}; "
+            "fill the hole or coarsen the blocks one by one"
+        )
+
+
+def ending(stamps: xr.DataArray, every: int) -> dict[str, xr.DataArray]:
+    """Return `time` and `time_bnds` of means over the `every` hours that end at the stamps [time]."""
+    end = stamps.values
+    bounds = np.stack([end - _hours(stamps, every), end], axis=1)
+    return {
+        "time": xr.DataArray(end, dims="time", attrs=stamps.attrs | {"bounds": "time_bnds"}),
+        "time_bnds": xr.DataArray(bounds, dims=("time", "bnds")),
+    }
+
+
+def _hours(time: xr.DataArray, hours: int) -> np.timedelta64 | dt.timedelta:
+    # cftime stamps subtract to datetime.timedelta, numpy ones to timedelta64.
+    return dt.timedelta(hours=hours) if time.dtype == object else np.timedelta64(hours, "h")
+
+
+def _span(time: xr.DataArray) -> str:
+    return f"{time.values[0]} to {time.values[-1]}" if time.size else "an empty axis"
+
+
+def year_fraction(time: xr.DataArray) -> NDArray[np.float64]:
+    """Share of its year that has passed at each stamp [time], in [0, 1): the same season in every calendar."""
+    parts = time.dt
+    days = parts.dayofyear.values - 1 + (parts.hour.values + parts.minute.values / 60) / 24
+    calendar = parts.calendar
+    if calendar == "360_day":
+        return np.asarray(days / 360.0)
+    leap = 0 if calendar in ("noleap", "365_day") else np.asarray(parts.is_leap_year.values, dtype=np.float64)
+    return np.asarray(days / (365.0 + leap))
