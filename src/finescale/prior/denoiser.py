@@ -1,0 +1,165 @@
+"""Denoisers: E[x_0 | x_t] for windows of scaled fields, where ``x_t = x_0 + sigma eps``.
+
+The network never sees raw scales: a preconditioning wraps it, in float32 whatever the precision inside, and
+says how large its error is expected to be (``error_scale``), which is also the weight of the training loss.
+"""
+
+from typing import Protocol, cast, runtime_checkable
+
+import torch
+from torch import Tensor, nn
+
+from finescale.fields.context import Context
+from finescale.prior.gaussian import GaussianClimate
+from finescale.prior.schedule import CosineSchedule
+
+
+@runtime_checkable
+class Denoiser(Protocol):
+    """E[x_0 | x_t] of a window of consecutive frames."""
+
+    def __call__(self, x_t: Tensor, sigma: Tensor, context: Context | None = None) -> Tensor:
+        """Denoise.
+
+        Args:
+            x_t: ``[B, T, C, H, W]``, scaled units, ``x_0 + sigma eps``.
+            sigma: noise-to-signal ratio, ``[B]`` or a scalar.
+            context: when the frames are; may be None only for a prior without context and without
+                climatology.
+
+        Returns:
+            ``[B, T, C, H, W]``.
+        """
+        ...
+
+
+class Preconditioned(nn.Module):
+    """What all trained denoisers share: a network, a mask and a working precision.
+
+    Attributes:
+        network: ``(inputs [B, T, Q * C, H, W], log sigma [B], context) -> [B, T, C, H, W]``; ``streams`` = Q.
+        mask: valid cells ``[C, H, W]``; the estimate is zero elsewhere.
+        bf16: run the network (not the preconditioning) in bfloat16.
+    """
+
+    streams = 1
+    mask: Tensor
+
+    def __init__(self, network: nn.Module, mask: Tensor) -> None:
+        super().__init__()
+        self.network = network
+        self.bf16 = False
+        self.register_buffer("mask", mask)
+
+    def estimate(self, inputs: Tensor, log_sigma: Tensor, context: Context | None) -> Tensor:
+        """The network in its working precision; float32 in, float32 out."""
+        with torch.autocast(inputs.device.type, torch.bfloat16, enabled=self.bf16):
+            return cast(Tensor, self.network(inputs, log_sigma, context)).float()
+
+    def error_scale(self, sigma: Tensor, frames: int) -> Tensor:
+        """Expected size of the error before the network has learned anything, ``[B, T or 1, C]``."""
+        raise NotImplementedError
+
+
+def per_sample(sigma: Tensor, batch: int) -> Tensor:
+    """``sigma`` as ``[B, 1, 1]``, to spread over frames and variables."""
+    return sigma.reshape(-1, 1, 1).expand(batch, 1, 1)
+
+
+class KarrasDenoiser(Preconditioned):
+    """Preconditioning of Karras et al. (2022), arXiv 2206.00364, with centre and spread per variable.
+
+    ``D(x) = m + c_skip (x - m) + c_out F(c_in (x - m), log sigma)``.
+    """
+
+    centre: Tensor
+    sigma_data: Tensor
+
+    def __init__(self, network: nn.Module, mask: Tensor, centre: Tensor, sigma_data: Tensor) -> None:
+        super().__init__(network, mask)
+        self.register_buffer("centre", centre.reshape(-1, 1, 1))
+        self.register_buffer("sigma_data", sigma_data.reshape(-1))
+
+    def error_scale(self, sigma: Tensor, frames: int) -> Tensor:
+        """``c_out``: ``sigma sigma_data / sqrt(sigma^2 + sigma_data^2)``."""
+        s = sigma.reshape(-1, 1, 1)
+        return s * self.sigma_data / torch.sqrt(s**2 + self.sigma_data**2)
+
+    def forward(self, x_t: Tensor, sigma: Tensor, context: Context | None = None) -> Tensor:
+        """See ``Denoiser``."""
+        s = per_sample(sigma, x_t.shape[0])
+        total = s**2 + self.sigma_data**2
+        c_skip, c_out = _wide(self.sigma_data**2 / total), _wide(self.error_scale(s, 1))
+        a = (x_t - self.centre) * self.mask
+        f = self.estimate(a * _wide(total**-0.5), s.flatten().log(), context)
+        return (self.centre + c_skip * a + c_out * f) * self.mask
+
+
+class WienerDenoiser(Preconditioned):
+    """A network that corrects the exact denoiser of a fitted linear-Gaussian climate.
+
+    ``D(x) = W(x) + e(sigma) F([c_in (x - m), (x - W) / d(sigma)], log sigma)``: what is linear and Gaussian
+    needs no learning. ``e`` is the error of W that the climate itself expects, and ``d^2 = sigma^2 - e^2``
+    the variance of what W removes, so both streams and the target have unit variance at every noise level.
+    The second stream keeps the small differences that a bfloat16 copy of ``x`` would round away at low noise.
+    """
+
+    streams = 2
+    spread: Tensor
+
+    def __init__(self, network: nn.Module, gaussian: GaussianClimate) -> None:
+        super().__init__(network, gaussian.mask)
+        self.gaussian = gaussian
+        cells = gaussian.mask.sum(dim=(1, 2))
+        owner, c = gaussian.owner, len(cells)
+        weight = torch.stack([(gaussian.rotation[owner == i] ** 2).sum(0) for i in range(c)])
+        free = (cells - torch.bincount(owner, minlength=c)) / cells
+        spread = (weight @ gaussian.variance) / cells + gaussian.residual_variance * free
+        self.register_buffer("spread", spread.sqrt())
+
+    def error_scale(self, sigma: Tensor, frames: int) -> Tensor:
+        """Root mean posterior variance of the climate, per frame and variable."""
+        return self.gaussian.posterior_variance(sigma, frames).clamp_min(1e-12).sqrt()
+
+    def forward(self, x_t: Tensor, sigma: Tensor, context: Context | None = None) -> Tensor:
+        """See ``Denoiser``; the context is needed for the climatological mean."""
+        assert context is not None
+        batch, frames = x_t.shape[:2]
+        s = per_sample(sigma, batch)
+        mean = self.gaussian.mean(context.clock)
+        a = (x_t - mean) * self.mask
+        w = self.gaussian.shrink(a, s.flatten()) * self.mask
+        e = self.error_scale(s.flatten(), frames)
+        removed = (s**2 - e**2).clamp_min(1e-3 * s**2).sqrt()
+        c_in = (s**2 + self.spread**2).rsqrt()
+        f = self.estimate(
+            torch.cat([a * _wide(c_in), (a - w) / _wide(removed)], dim=2), s.flatten().log(), context
+        )
+        return (mean + w + _wide(e) * f) * self.mask
+
+
+class EpsilonDenoiser(Preconditioned):
+    """Epsilon prediction on the schedule of Schmidt et al. (2025): ``D(x) = x - sigma eps(alpha x, t)``.
+
+    No embedding of log sigma here: the network is told the schedule's time.
+    """
+
+    def __init__(self, network: nn.Module, mask: Tensor, schedule: CosineSchedule) -> None:
+        super().__init__(network, mask)
+        self.schedule = schedule
+
+    def error_scale(self, sigma: Tensor, frames: int) -> Tensor:
+        """``sigma``: an unweighted loss on epsilon."""
+        return sigma.reshape(-1, 1, 1).expand(-1, 1, self.mask.shape[0])
+
+    def forward(self, x_t: Tensor, sigma: Tensor, context: Context | None = None) -> Tensor:
+        """See ``Denoiser``."""
+        s = per_sample(sigma, x_t.shape[0])
+        alpha, t = self.schedule.time_of(s)
+        eps = self.estimate(_wide(alpha) * x_t * self.mask, t.flatten(), context)
+        return (x_t - _wide(s) * eps) * self.mask
+
+
+def _wide(v: Tensor) -> Tensor:
+    """``[B, T, C]`` to ``[B, T, C, 1, 1]``."""
+    return v[..., None, None]

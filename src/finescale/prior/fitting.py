@@ -1,0 +1,75 @@
+"""From a training period to the arrays of a Gaussian climate, in four streaming passes."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+import xarray as xr
+from numpy.typing import NDArray
+
+from finescale.errors import FinescaleError
+from finescale.fields.axis import segments
+from finescale.fields.context import clock
+from finescale.fields.pack import blocks
+from finescale.fields.scaling import Scaling
+from finescale.prior import autoregression, climatology, eofs
+from finescale.prior.climatology import Harmonics
+
+_BLOCK = 256
+
+
+def fit_arrays(
+    ds: xr.Dataset,
+    scaling: Scaling,
+    *,
+    modes: int,
+    order: int,
+    harmonics: Harmonics,
+    sketch_every: int,
+    seed: int,
+) -> tuple[Harmonics, dict[str, NDArray[Any]]]:
+    """The identifiable harmonics and the arrays named in ``GaussianClimate``; arguments as in its ``fit``."""
+    frames = ds.sizes["time"]
+    if frames < 4 * (order + 1):
+        raise FinescaleError(
+            f"a Gaussian climate of order {order} needs {4 * (order + 1)} frames: the period has {frames}; "
+            "widen it or lower the order"
+        )
+    basis = climatology.identifiable(ds["time"], harmonics)
+    coefficients, mask = climatology.fit(ds, scaling, basis)
+    phases = torch.from_numpy(clock(ds["time"]))
+    flat = coefficients.reshape(basis.size, -1)
+    channels, cells = len(scaling.variables), mask[0].size
+
+    def anomalies(every: int) -> Iterator[tuple[int, NDArray[np.float32]]]:
+        for start, block in blocks(ds, scaling.variables, _BLOCK, every):
+            rows = phases[start : start + _BLOCK : every]
+            mean = (basis(rows).numpy().astype(np.float32) @ flat).reshape(block.shape)
+            a = np.where(mask, scaling.apply(block) - mean, 0).astype(np.float32)
+            yield start, a.reshape(len(block), channels, cells)
+
+    found = eofs.find_patterns(anomalies, channels, cells, modes, seed=seed, every=sketch_every)
+    moments = eofs.measure(anomalies, found, channels, order, segments(ds["time"]))
+    return basis, _arrays(moments, found, mask) | {"coefficients": coefficients}
+
+
+def _arrays(moments: eofs.Moments, found: eofs.Patterns, mask: NDArray[np.bool_]) -> dict[str, NDArray[Any]]:
+    phi, _ = autoregression.levinson(moments.autocovariance)
+    cells = mask.sum(axis=(1, 2))
+    free = np.maximum(cells - np.bincount(found.owner, minlength=len(mask)), 1)
+    # Where the EOFs explain all, rounding must not leave a negative variance.
+    floor = 1e-8 * moments.autocovariance[:, 0].max()
+    residual = moments.residual / free[:, None]
+    residual[:, 0] = np.maximum(residual[:, 0], floor / cells)
+    residual_phi, _ = autoregression.levinson(residual)
+    return {
+        "patterns": found.fields.reshape(-1, *mask.shape[1:]),
+        "owner": found.owner,
+        "rotation": moments.rotation,
+        "variance": np.maximum(moments.autocovariance[:, 0], floor),
+        "phi": phi,
+        "residual_variance": residual[:, 0],
+        "residual_phi": residual_phi,
+        "mask": mask,
+    }

@@ -1,0 +1,281 @@
+"""The linear-Gaussian model of fine weather.
+
+``x = mean(season, hour) + sum_k z_k(t) EOF_k + r``: joint EOFs of all variables whose series z_k are
+independent autoregressions, and per variable a residual that is white in space and autoregressive in time,
+orthogonal to the EOFs. One object serves three times: as a baseline, as the covariance of the guidance, and
+as the Wiener denoiser that the network corrects. Everything is in scaled units (see ``fields.scaling``).
+"""
+
+from typing import Any
+
+import numpy as np
+import torch
+import xarray as xr
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from finescale.fields.axis import step_hours
+from finescale.fields.scaling import Scaling
+from finescale.prior import autoregression
+from finescale.prior.climatology import Harmonics
+from finescale.prior.fitting import fit_arrays
+
+
+class GaussianClimate(nn.Module):
+    """A fitted linear-Gaussian climate.
+
+    Attributes:
+        scaling: physical units to the units used here.
+        harmonics: basis of the mean.
+        step: hours between two frames.
+        coefficients: of the mean, ``[P, C, H, W]``.
+        patterns: orthonormal patterns, each of one variable, ``[M, H, W]``.
+        owner: variable of each pattern, ``[M]``.
+        rotation: patterns to EOFs, orthogonal, ``[M, K]`` with K = M.
+        variance: of each EOF's series, ``[K]``.
+        phi: autoregression of each EOF's series, ``[K, p]``.
+        residual_variance: per cell, per variable, ``[C]``.
+        residual_phi: autoregression of the residual, ``[C, p]``.
+        mask: valid cells, ``[C, H, W]``; the state is zero elsewhere.
+    """
+
+    coefficients: Tensor
+    patterns: Tensor
+    owner: Tensor
+    rotation: Tensor
+    variance: Tensor
+    phi: Tensor
+    residual_variance: Tensor
+    residual_phi: Tensor
+    mask: Tensor
+
+    def __init__(
+        self, scaling: Scaling, harmonics: Harmonics, step: float, tensors: dict[str, NDArray[Any]]
+    ) -> None:
+        super().__init__()
+        self.scaling, self.harmonics, self.step = scaling, harmonics, step
+        for name in TENSORS:
+            value = np.ascontiguousarray(tensors[name])
+            kind = {"owner": torch.int64, "mask": torch.bool}.get(name, torch.float32)
+            self.register_buffer(name, torch.from_numpy(value).to(kind))
+        counts = np.bincount(tensors["owner"], minlength=len(scaling.variables))
+        ends = np.cumsum(counts)
+        self._slices = [slice(int(e - n), int(e)) for e, n in zip(ends, counts, strict=True)]
+        self._waves: dict[tuple[int, torch.device], tuple[Tensor, Tensor]] = {}
+
+    @classmethod
+    def fit(
+        cls,
+        ds: xr.Dataset,
+        scaling: Scaling,
+        *,
+        modes: int = 384,
+        order: int = 8,
+        harmonics: Harmonics = Harmonics(),
+        sketch_every: int = 2,
+        seed: int = 0,
+    ) -> "GaussianClimate":
+        """Fit to training data in four streaming passes.
+
+        Args:
+            ds: training period, ``[time, lat, lon]`` variables named by the scaling.
+            scaling: learned from the same period.
+            modes: EOFs kept, over all variables.
+            order: p of the autoregressions; lags 0..p are reproduced exactly.
+            harmonics: wished basis of the mean; what the period cannot tell apart is dropped.
+            sketch_every: frames between two that the search for patterns looks at.
+            seed: of the randomised search.
+        """
+        basis, arrays = fit_arrays(
+            ds,
+            scaling,
+            modes=modes,
+            order=order,
+            harmonics=harmonics,
+            sketch_every=sketch_every,
+            seed=seed,
+        )
+        return cls(scaling, basis, step_hours(ds["time"]), arrays)
+
+    def mean(self, clock: Tensor) -> Tensor:
+        """The mean at ``clock [..., 2]``: ``[..., C, H, W]``."""
+        return torch.einsum(
+            "...p,pchw->...chw", self.harmonics(clock).to(self.coefficients.dtype), self.coefficients
+        )
+
+    @property
+    def eofs(self) -> Tensor:
+        """Joint EOFs, orthonormal over all variables and cells, ``[K, C, H, W]``."""
+        k, c = self.rotation.shape[1], len(self._slices)
+        out = self.patterns.new_zeros(k, c, *self.patterns.shape[1:])
+        for i, part in enumerate(self._slices):
+            out[:, i] = torch.einsum("mk,mhw->khw", self.rotation[part], self.patterns[part])
+        return out
+
+    def autocovariance(self, lags: int) -> NDArray[np.float64]:
+        """Of each EOF's series at lags 0 .. lags - 1 (in steps), ``[K, lags]``."""
+        rho = autoregression.correlation(_double(self.phi), lags)
+        return rho * _double(self.variance)[:, None]
+
+    def residual_autocovariance(self, lags: int) -> NDArray[np.float64]:
+        """Of the residual of one cell at lags 0 .. lags - 1, per variable, ``[C, lags]``."""
+        rho = autoregression.correlation(_double(self.residual_phi), lags)
+        return rho * _double(self.residual_variance)[:, None]
+
+    def project(self, a: Tensor) -> Tensor:
+        """EOF series of anomalies: ``[..., C, H, W]`` to ``[..., K]``."""
+        return self._to_patterns(a) @ self.rotation
+
+    def reconstruct(self, z: Tensor) -> Tensor:
+        """Anomalies of EOF series: ``[..., K]`` to ``[..., C, H, W]``."""
+        return self._from_patterns(z @ self.rotation.T)
+
+    def _to_patterns(self, a: Tensor) -> Tensor:
+        flat = self.patterns.flatten(1)
+        return torch.cat(
+            [a[..., c, :, :].flatten(-2) @ flat[s].T for c, s in enumerate(self._slices)], dim=-1
+        )
+
+    def _from_patterns(self, y: Tensor) -> Tensor:
+        flat = self.patterns.flatten(1)
+        fields = [y[..., s] @ flat[s] for s in self._slices]
+        return torch.stack(fields, dim=-2).view(*y.shape[:-1], len(fields), *self.patterns.shape[1:])
+
+    def waves(self, frames: int) -> tuple[Tensor, Tensor]:
+        """Principal axes in time of a window of ``frames`` consecutive frames.
+
+        Returns:
+            Orthogonal matrices ``[K + C, T, T]`` (columns are axes) and variances ``[K + C, T]``: first those
+            of the EOFs, then those of the residuals.
+        """
+        device = self.patterns.device
+        if (frames, device) not in self._waves:
+            rho = np.concatenate([self.autocovariance(frames), self.residual_autocovariance(frames)])
+            scale = np.maximum(rho[:, :1], 1e-30)
+            values, axes = np.linalg.eigh(autoregression.toeplitz(rho / scale))
+            pair = (axes, np.maximum(values, 0) * scale)
+            self._waves[frames, device] = tuple(torch.from_numpy(v).float().to(device) for v in pair)  # type: ignore[assignment]
+        return self._waves[frames, device]
+
+    def denoise(self, x_t: Tensor, sigma: Tensor, clock: Tensor) -> Tensor:
+        """Exact E[x_0 | x_0 + sigma eps = x_t] of a window under this law.
+
+        Args:
+            x_t: ``[B, T, C, H, W]``, consecutive frames.
+            sigma: noise level, ``[B]`` or a scalar.
+            clock: ``[B, T, 2]`` or ``[1, T, 2]``.
+        """
+        mean = self.mean(clock)
+        return (mean + self.shrink(x_t - mean, sigma)) * self.mask
+
+    def shrink(self, a: Tensor, sigma: Tensor) -> Tensor:
+        """The Wiener filter of anomalies ``[B, T, C, H, W]``."""
+        axes, variance = self.waves(a.shape[1])
+        gain = _gain(variance, sigma, a.shape[0])
+        k = len(self.variance)
+        rest = torch.einsum("cti,bci,csi->bcts", axes[k:], gain[:, k:], axes[k:])
+        y = self._to_patterns(a)
+        z = torch.einsum("kti,bki,ksi,bsk->btk", axes[:k], gain[:, :k], axes[:k], y @ self.rotation)
+        inside = torch.einsum("bmts,bsm->btm", rest[:, self.owner], y)
+        outside = torch.einsum("bcts,bscn->btcn", rest, a.flatten(-2)).view_as(a)
+        return outside + self._from_patterns(z @ self.rotation.T - inside)
+
+    def posterior_variance(self, sigma: Tensor, frames: int) -> Tensor:
+        """Error variance of the Wiener denoiser, mean over valid cells, ``[B, T, C]``."""
+        axes, variance = self.waves(frames)
+        batch = sigma.numel()
+        gain = _gain(variance, sigma, batch)
+        left = torch.einsum("kti,bki->btk", axes**2, gain) * sigma.reshape(batch, 1, 1) ** 2
+        k, c = len(self.variance), len(self._slices)
+        share = torch.stack([(self.rotation[s] ** 2).sum(0) for s in self._slices])
+        cells = self.mask.sum(dim=(1, 2))
+        free = cells - torch.bincount(self.owner, minlength=c)
+        return (left[..., :k] @ share.T + left[..., k:] * free) / cells
+
+    def draw(self, clock: Tensor, modes: Tensor, cells: Tensor) -> Tensor:
+        """Unconditional draws of any length from standard normal noise.
+
+        Args:
+            clock: ``[T, 2]``.
+            modes: noise of the EOFs, ``[..., T, K]``.
+            cells: noise of the residuals, ``[..., T, C, H, W]``.
+
+        Returns:
+            ``[..., T, C, H, W]`` in scaled units.
+        """
+        z = autoregression.simulate(_double(self.phi), _double(self.variance), _double(modes))
+        residual_phi, residual_variance = _double(self.residual_phi), _double(self.residual_variance)
+        noise = np.moveaxis(_double(cells.flatten(-2)), -1, -3)
+        r = np.moveaxis(autoregression.simulate(residual_phi, residual_variance, noise), -3, -1)
+        white = torch.from_numpy(np.ascontiguousarray(r)).to(cells).view(cells.shape)
+        series = self.reconstruct(torch.from_numpy(z).to(modes))
+        own = white - self._from_patterns(self._to_patterns(white))
+        draws: Tensor = (self.mean(clock) + series + own) * self.mask
+        return draws
+
+    def tensors(self) -> dict[str, NDArray[Any]]:
+        """All fitted arrays by name."""
+        return {name: getattr(self, name).cpu().numpy() for name in TENSORS}
+
+    def metadata(self) -> dict[str, Any]:
+        """What the arrays do not say, ready for JSON."""
+        return {
+            "scaling": self.scaling.to_dict(),
+            "annual": self.harmonics.annual,
+            "diurnal": self.harmonics.diurnal,
+            "step_hours": self.step,
+        }
+
+    @classmethod
+    def from_parts(cls, metadata: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> "GaussianClimate":
+        """The inverse of ``metadata`` and ``tensors``."""
+        harmonics = Harmonics(int(metadata["annual"]), int(metadata["diurnal"]))
+        return cls(Scaling.from_dict(metadata["scaling"]), harmonics, float(metadata["step_hours"]), tensors)
+
+    def to_dataset(self) -> xr.Dataset:
+        """Everything as a Dataset, for Zarr or netCDF."""
+        data = {
+            name: (TENSORS[name], value.astype(np.int8 if value.dtype == bool else value.dtype))
+            for name, value in self.tensors().items()
+        }
+        meta = self.metadata()
+        scaling = meta.pop("scaling")
+        attrs = meta | {f"scaling_{key}": value for key, value in scaling.items()}
+        return xr.Dataset(data, attrs=attrs)
+
+    @classmethod
+    def from_dataset(cls, ds: xr.Dataset) -> "GaussianClimate":
+        """The inverse of ``to_dataset``."""
+        tensors = {name: ds[name].values for name in TENSORS}
+        keys = ("kind", "variables", "centre", "scale")
+        scaling = {key: ds.attrs[f"scaling_{key}"] for key in keys}
+        for key in keys[1:]:
+            scaling[key] = list(np.atleast_1d(scaling[key]))
+        scaling["centre"], scaling["scale"] = (
+            [float(v) for v in scaling[key]] for key in ("centre", "scale")
+        )
+        return cls.from_parts(
+            dict(ds.attrs) | {"scaling": scaling}, tensors | {"mask": tensors["mask"].astype(bool)}
+        )
+
+
+TENSORS: dict[str, tuple[str, ...]] = {
+    "coefficients": ("harmonic", "variable", "row", "column"),
+    "patterns": ("pattern", "row", "column"),
+    "owner": ("pattern",),
+    "rotation": ("pattern", "eof"),
+    "variance": ("eof",),
+    "phi": ("eof", "lag"),
+    "residual_variance": ("variable",),
+    "residual_phi": ("variable", "lag"),
+    "mask": ("variable", "row", "column"),
+}
+
+
+def _gain(variance: Tensor, sigma: Tensor, batch: int) -> Tensor:
+    noise = sigma.reshape(-1, 1, 1).expand(batch, 1, 1) ** 2
+    return variance / (variance + noise)
+
+
+def _double(x: Tensor) -> NDArray[np.float64]:
+    return x.detach().cpu().numpy().astype(np.float64)
