@@ -91,7 +91,9 @@ def conversion(units: str, canonical: str, name: str, *, seconds: float | None =
         (1.0 / STANDARD_GRAVITY, registry.Unit("s2 m-1")),
     ):
         full = got * extra / registry.second if seconds else got * extra
-        if full.dimensionality != want.dimensionality or (scale == 1.0 / STANDARD_GRAVITY and canonical != "m"):
+        if full.dimensionality != want.dimensionality or (
+            scale == 1.0 / STANDARD_GRAVITY and canonical != "m"
+        ):
             continue
         if scale == 1.0 and not seconds:
             zero, one = (registry.Quantity(v, got).to(want).magnitude for v in (0.0, 1.0))

@@ -1,0 +1,121 @@
+"""Pieces of one series put end to end: files of one run, then the scenario behind its historical run.
+
+Every seam is checked: no piece may repeat or leave out a step, change its calendar, its grid or its units.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from finescale.climate.provenance import series_attrs
+from finescale.errors import FinescaleError
+
+# A month has 28 to 31 days and a year 365 or 366: seams of monthly data may differ by this factor.
+_SLACK = 1.25
+
+
+def join_time(pieces: Sequence[xr.Dataset], names: Sequence[str]) -> xr.Dataset:
+    """Concatenate pieces of a series along time, lazily, after checking every seam.
+
+    Args:
+        pieces: datasets with the same variables and grid; any order.
+        names: what to call each piece in a message (file or experiment).
+    """
+    if len(pieces) == 1:
+        return pieces[0]
+    static = [n for n, p in zip(names, pieces, strict=True) if "time" not in p.dims]
+    if static:
+        raise FinescaleError(
+            f"only series with a time axis can be joined: {static[0]} has none; select one asset"
+        )
+    order = sorted(range(len(pieces)), key=lambda i: _first_key(pieces[i]))
+    ordered, labels = [pieces[i] for i in order], [names[i] for i in order]
+    for (a, before), (b, after) in zip(
+        zip(labels, ordered, strict=True), list(zip(labels, ordered, strict=True))[1:], strict=False
+    ):
+        check_seam(before, after, a, b)
+    grid = {n: v for n, v in ordered[0].coords.items() if "time" not in v.dims}
+    same = [ordered[0]] + [
+        p.drop_vars([n for n in grid if n in p.coords]).assign_coords(grid) for p in ordered[1:]
+    ]
+    joined = xr.concat(
+        same, dim="time", data_vars="minimal", coords="minimal", compat="override", join="override",
+        combine_attrs="drop_conflicts",
+    )  # fmt: skip
+    return joined.assign_attrs(series_attrs(ordered))
+
+
+def check_seam(before: xr.Dataset, after: xr.Dataset, first: str, second: str) -> None:
+    """Raise unless `after` goes on exactly where `before` ends.
+
+    Args:
+        before: the earlier piece.
+        after: the later piece.
+        first: name of the earlier piece in messages.
+        second: name of the later one.
+    """
+    pair = f"{first} and {second}"
+    calendars = before["time"].dt.calendar, after["time"].dt.calendar
+    if calendars[0] != calendars[1]:
+        raise FinescaleError(
+            f"joined series share a calendar: {pair} have {calendars[0]} and {calendars[1]}; convert one by a stated policy"
+        )
+    _check_grid(before, after, pair)
+    for name in before.data_vars.keys() & after.data_vars.keys():
+        units = before[name].attrs.get("units"), after[name].attrs.get("units")
+        if units[0] != units[1]:
+            raise FinescaleError(
+                f"joined series share units: {name} of {pair} is in {units[0]!r} and {units[1]!r}; harmonise first"
+            )
+    step = _step(before) or _step(after)
+    gap = _seconds(after["time"].values[0] - before["time"].values[-1])
+    if gap <= 0:
+        raise FinescaleError(
+            f"joined series follow one another: {second} begins at {_stamp(after, 0)}, before {first} ends at "
+            f"{_stamp(before, -1)}; subset one of them by a period"
+        )
+    if step is not None and not step / _SLACK <= gap <= step * _SLACK:
+        raise FinescaleError(
+            f"joined series leave no gap: {first} ends at {_stamp(before, -1)}, {second} begins at {_stamp(after, 0)}, "
+            f"{gap / 3600:g} h later, but a step is {step / 3600:g} h; find the missing part"
+        )
+
+
+def _check_grid(before: xr.Dataset, after: xr.Dataset, pair: str) -> None:
+    for name, values in before.coords.items():
+        other = after.coords.get(name)
+        if "time" in values.dims or values.dtype.kind != "f" or other is None:
+            continue
+        if values.shape != other.shape or not np.allclose(values, other, rtol=0, atol=1e-4, equal_nan=True):
+            raise FinescaleError(f"joined series share a grid: {name} of {pair} differs; regrid one of them")
+    for dim, size in before.sizes.items():
+        if dim != "time" and after.sizes.get(dim) != size:
+            raise FinescaleError(
+                f"joined series share a grid: {dim} of {pair} has {size} and {after.sizes.get(dim)} cells; regrid one of them"
+            )
+
+
+def _step(ds: xr.Dataset) -> float | None:
+    if ds.sizes["time"] < 2:
+        return None
+    ends = ds["time"].values[-min(25, ds.sizes["time"]) :]
+    return float(np.median([_seconds(b - a) for a, b in zip(ends, ends[1:], strict=False)]))
+
+
+def _seconds(delta: Any) -> float:
+    if isinstance(delta, np.timedelta64):
+        return float(delta / np.timedelta64(1, "s"))
+    return float(delta.total_seconds())
+
+
+def _first_key(ds: xr.Dataset) -> tuple[int, ...]:
+    first = ds["time"].isel(time=0).dt
+    return tuple(int(v) for v in (first.year, first.month, first.day, first.hour, first.minute))
+
+
+def _stamp(ds: xr.Dataset, position: int) -> str:
+    return str(ds["time"].values[position])[:16]

@@ -1,0 +1,163 @@
+"""Cutting a period and a region out of data that is still far away: by position, so that only what is needed moves."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Any, NamedTuple
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from finescale.errors import FinescaleError
+
+Period = tuple[Any, Any]  # first and last day, both included: dates, or text such as "2001-02-28"
+
+
+class Region(NamedTuple):
+    """A box in degrees; `west` may exceed `east`: then the box crosses the dateline."""
+
+    south: float
+    north: float
+    west: float
+    east: float
+
+
+def axis_of(ds: xr.Dataset, kind: str) -> Hashable | None:
+    """Return the coordinate that holds latitude ("lat") or longitude ("lon"), by CF attributes or by name."""
+    words = {
+        "lat": (
+            "latitude",
+            {"degrees_north", "degree_north", "degrees_N", "degree_N"},
+            {"lat", "latitude", "xlat", "nav_lat"},
+        ),
+        "lon": (
+            "longitude",
+            {"degrees_east", "degree_east", "degrees_E", "degree_E"},
+            {"lon", "longitude", "xlong", "nav_lon"},
+        ),
+    }[kind]
+    candidates = [n for n in ds.variables if not str(n).lower().endswith(("_bnds", "_bounds", "_vertices"))]
+    for test in (
+        lambda n: ds[n].attrs.get("standard_name") == words[0],
+        lambda n: ds[n].attrs.get("units") in words[1],
+        lambda n: str(n).lower() in words[2],
+    ):
+        found = [n for n in candidates if test(n)]
+        # Staggered grids have several; the one of cell centres has the plainest name.
+        if found:
+            return min(found, key=lambda n: (len(str(n)), str(n)))
+    return None
+
+
+def days(time: xr.DataArray) -> NDArray[np.int64]:
+    """Return the day of each time [time] as the number yyyymmdd, in whatever calendar."""
+    index = time.dt
+    return np.asarray(index.year * 10000 + index.month * 100 + index.day, dtype=np.int64).reshape(-1)
+
+
+def crop_period(ds: xr.Dataset, period: Period, what: str = "the series") -> xr.Dataset:
+    """Keep the times whose day lies in the period; both ends must be covered to within one step."""
+    if "time" not in ds.dims:
+        return ds
+    first, last = (_day(v) for v in period)
+    if last < first:
+        raise FinescaleError(f"a period ends after it begins: {period[0]} .. {period[1]}; exchange the two")
+    stamp = days(ds["time"])
+    inside = (stamp >= first) & (stamp <= last)
+    if not inside.any() or not _covers(ds["time"], stamp, first, last):
+        raise FinescaleError(
+            f"a period lies inside the data: {period[0]} .. {period[1]} was asked of {what}, which has "
+            f"{_text(stamp.min())} .. {_text(stamp.max())}; choose a period within"
+        )
+    where = np.flatnonzero(inside)
+    if where[-1] - where[0] + 1 == where.size:
+        return ds.isel(time=slice(int(where[0]), int(where[-1]) + 1))
+    return ds.isel(time=where)
+
+
+def crop_region(
+    ds: xr.Dataset, region: Region | tuple[float, float, float, float], margin: int = 0
+) -> xr.Dataset:
+    """Keep the cells whose centre lies in the region, and `margin` cells beyond on each side.
+
+    Longitudes may be counted from 0 or from -180; columns of a box over the seam come out side by side.
+    """
+    box = Region(*region)
+    if not -90 <= box.south < box.north <= 90:
+        raise FinescaleError(
+            f"a region's south lies below its north: {box.south} .. {box.north}; exchange the two"
+        )
+    lat, lon = axis_of(ds, "lat"), axis_of(ds, "lon")
+    if lat is None or lon is None:
+        raise FinescaleError(
+            f"a region needs latitude and longitude: found {sorted(map(str, ds.variables))}; name them"
+        )
+    rows = (ds[lat].values >= box.south) & (ds[lat].values <= box.north)
+    offset = np.mod(ds[lon].values - box.west, 360.0)
+    width = np.mod(box.east - box.west, 360.0) or 360.0
+    columns = offset <= width
+    if ds[lat].ndim == 1 and ds[lon].ndim == 1:
+        order = np.argsort(offset, kind="stable")
+        _some(rows, "latitudes", box.south, box.north)
+        _some(columns, "longitudes", box.west, box.east)
+        return ds.isel(
+            {ds[lat].dims[0]: _grown(rows, margin), ds[lon].dims[0]: _around(order, columns, margin)}
+        )
+    inside = rows & columns
+    _some(inside, "cells", box.west, box.east)
+    spans = {
+        d: inside.any(axis=tuple(i for i in range(inside.ndim) if i != k)) for k, d in enumerate(ds[lat].dims)
+    }
+    return ds.isel({d: _grown(span, margin) for d, span in spans.items()})
+
+
+def _grown(inside: NDArray[np.bool_], margin: int) -> slice:
+    where = np.flatnonzero(inside)
+    return slice(max(0, int(where[0]) - margin), int(where[-1]) + 1 + margin)
+
+
+def _around(order: NDArray[np.intp], inside: NDArray[np.bool_], margin: int) -> slice | NDArray[np.intp]:
+    """Positions of the columns from west to east; a slice where they lie side by side in the file."""
+    n = int(inside.sum())
+    take = order[:n]
+    if margin and n < order.size:
+        west = order[max(n, order.size - margin) :]
+        take = np.concatenate([west, take, order[n : min(n + margin, order.size - west.size)]])
+    # A global axis is a circle, a regional one is not: margin cells from its far end are no neighbours.
+    steps = np.diff(take)
+    if np.all(steps == 1):
+        return slice(int(take[0]), int(take[-1]) + 1)
+    return take
+
+
+def _some(inside: NDArray[np.bool_], what: str, low: float, high: float) -> None:
+    if not inside.any():
+        raise FinescaleError(
+            f"a region holds data: no {what} between {low} and {high}; choose a region the data covers"
+        )
+
+
+def _covers(time: xr.DataArray, stamp: NDArray[np.int64], first: int, last: int) -> bool:
+    """True when the data reach both ends of the period to within one time step."""
+    step = 1.0 if time.size < 2 else float(np.median(np.diff(_ordinal(stamp[: min(50, stamp.size)]))))
+    ends = _ordinal(np.array([first, stamp.min(), stamp.max(), last]))
+    return bool(ends[1] - ends[0] <= max(step, 1.0) and ends[3] - ends[2] <= max(step, 1.0))
+
+
+def _ordinal(stamp: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Days, near enough for a tolerance of one step."""
+    return np.asarray(stamp // 10000 * 365.25 + (stamp // 100 % 100) * 30.44 + stamp % 100, dtype=np.float64)
+
+
+def _day(value: Any) -> int:
+    if hasattr(value, "year"):
+        return int(value.year * 10000 + value.month * 100 + value.day)
+    parts = str(value)[:10].split("-")
+    if len(parts) != 3 or not all(p.isdigit() for p in parts):
+        raise FinescaleError(f"a day is written YYYY-MM-DD: {value!r}; for example 2001-02-28")
+    return int(parts[0]) * 10000 + int(parts[1]) * 100 + int(parts[2])
+
+
+def _text(day: np.int64) -> str:
+    return f"{day // 10000:04d}-{day // 100 % 100:02d}-{day % 100:02d}"
