@@ -91,7 +91,7 @@ class Coarsening:
         rows, columns = self.lat_matrix, self.lon_matrix
         first_row, first_column = (rows > 0).argmax(axis=1), (columns > 0).argmax(axis=1)
 
-        def mean(x: NDArray[np.floating]) -> NDArray[np.floating]:
+        def mean(x: NDArray[np.float64]) -> NDArray[np.float64]:
             # Sums over blocks, not a matrix product: there one NaN would spoil the whole field.
             narrow = np.add.reduceat(x * columns.sum(axis=0), first_column, axis=-1)
             return np.asarray(np.add.reduceat(narrow * rows.sum(axis=0)[:, None], first_row, axis=-2))
@@ -140,7 +140,7 @@ class Coarsening:
             owner[positions - back] = np.arange(positions.size)
         rows, columns = self.lat_matrix, self.lon_matrix
 
-        def spread(y: NDArray[np.floating]) -> NDArray[np.floating]:
+        def spread(y: NDArray[np.float64]) -> NDArray[np.float64]:
             cells = y[..., rows.argmax(axis=0)[:, None], columns.argmax(axis=0)]
             return np.asarray(cells * rows.sum(axis=0)[:, None] * columns.sum(axis=0))
 

@@ -71,12 +71,12 @@ class Grid:
     @cached_property
     def lat_edges(self) -> NDArray[np.float64]:
         """Edges of the rows [nlat + 1], degrees_north, ending at the poles at most."""
-        return np.clip(_midpoints(np.asarray(self.lat)), -90.0, 90.0)
+        return np.clip(midpoints(np.asarray(self.lat)), -90.0, 90.0)
 
     @cached_property
     def lon_edges(self) -> NDArray[np.float64]:
         """Edges of the columns [nlon + 1], degrees_east; the outer ones may pass +-180 by half a cell."""
-        return _midpoints(np.asarray(self.lon))
+        return midpoints(np.asarray(self.lon))
 
     @cached_property
     def area(self) -> NDArray[np.float64]:
@@ -156,7 +156,8 @@ def _check_axis(name: str, axis: tuple[float, ...]) -> None:
         )
 
 
-def _midpoints(centres: NDArray[np.float64]) -> NDArray[np.float64]:
+def midpoints(centres: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Edges [n + 1] halfway between the centres [n]; the outer ones half a step beyond the outer centres."""
     inner = (centres[1:] + centres[:-1]) / 2
     return np.concatenate(([2 * centres[0] - inner[0]], inner, [2 * centres[-1] - inner[-1]]))
 

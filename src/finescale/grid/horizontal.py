@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from finescale.grid.grid import Grid
 
-Map = Callable[[NDArray[np.floating]], NDArray[np.floating]]
+Map = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
 
 def map_fields(

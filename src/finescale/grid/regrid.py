@@ -1,0 +1,56 @@
+"""Bring fields to another grid, conservatively or bilinearly. Outside the source is NaN, never 0."""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.sparse as sp
+import xarray as xr
+
+from finescale.errors import FinescaleError
+from finescale.grid.axes import Floats, around, edges_of, linear, linear_around, overlap
+from finescale.grid.grid import Grid
+from finescale.grid.horizontal import add_cell_method, map_fields
+from finescale.grid.weights import Weights
+
+
+def conservative(ds: xr.Dataset, target: Grid, *, coverage: float = 0.5) -> xr.Dataset:
+    """Average fields over the cells of another grid, weighted by the area of overlap on the sphere.
+
+    Args:
+        ds: fields [..., lat, lon] on a regular grid, either latitude order, any cut of the circle; bounds
+            that the data declare are honoured.
+        target: grid of the result.
+        coverage: least share of a target cell, in (0, 1], that must hold data; below it the cell is NaN,
+            above it the cell is the mean of what it holds.
+
+    Returns:
+        The fields on the target grid, lazy where they were, in their floating dtype.
+    """
+    if not 0 < coverage <= 1:
+        raise FinescaleError(f"coverage is a share in (0, 1]: {coverage}; choose 0.5 or the like")
+    lat = overlap(_sine(edges_of(ds, "lat")), _sine(target.lat_edges))
+    lon = around(edges_of(ds, "lon"), target.lon_edges)
+    weights = Weights(sp.csr_array(sp.kron(lat, lon, format="csr")), target.shape)
+    out = map_fields(lambda x: weights.mean(x, coverage), ds, target)
+    return add_cell_method(out, "area: mean", over=("lat", "lon"))
+
+
+def bilinear(ds: xr.Dataset, target: Grid) -> xr.Dataset:
+    """Interpolate fields linearly in latitude and longitude to the cell centres of another grid.
+
+    Args:
+        ds: fields [..., lat, lon] on a regular grid. Within the outermost half cells the value of the
+            outermost centre is held; beyond the cells the result is NaN, and so it is beside a NaN.
+        target: grid of the result.
+
+    Returns:
+        The fields on the target grid, lazy where they were, in their floating dtype.
+    """
+    lat = linear(np.asarray(ds["lat"]), edges_of(ds, "lat"), np.asarray(target.lat))
+    lon = linear_around(np.unwrap(ds["lon"], period=360), edges_of(ds, "lon"), np.asarray(target.lon))
+    weights = Weights(sp.csr_array(sp.kron(lat, lon, format="csr")), target.shape)
+    return map_fields(weights.interpolate, ds, target)
+
+
+def _sine(degrees: Floats) -> Floats:
+    return np.asarray(np.sin(np.deg2rad(degrees)))
