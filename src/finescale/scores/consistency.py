@@ -1,0 +1,63 @@
+"""Whether the members keep the coarse input they were made from."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from finescale.errors import FinescaleError
+from finescale.grid.coarsening import Coarsening
+from finescale.grid.grid import Grid
+from finescale.scores.checks import whole
+
+
+def coarse_misfit(
+    ensemble: xr.Dataset, coarse: xr.Dataset, coarsening: Coarsening, name: str, *, block: int = 64
+) -> tuple[NDArray[np.float64], float, xr.DataArray]:
+    """Compare H x with the coarse input y of one variable, stamp by stamp.
+
+    The score CCE is the root of the mean square over the standard deviation of y (Harder et al. 2022).
+
+    Args:
+        ensemble: Fields [member, time, lat, lon].
+        coarse: The input [time, lat, lon] on the coarse grid.
+        coarsening: The operator H.
+        name: The variable.
+        block: Coarse stamps held in memory at a time.
+
+    Returns:
+        The squared misfit averaged over members and area [stamps], the standard deviation of y over area and
+        time, and the stamps.
+    """
+    if name not in coarse:
+        raise FinescaleError(
+            f"the misfit needs the coarse input of every variable: {name} is not among "
+            f"{sorted(map(str, coarse.data_vars))}; give the data that the method was conditioned on"
+        )
+    if not Grid.from_dataset(coarse).matches(coarsening.coarse):
+        raise FinescaleError(
+            "the coarse input lies on the coarse grid of the coarsening: it does not; regrid it"
+        )
+    lazy = (
+        ensemble[[name]]
+        if ensemble[name].chunks
+        else ensemble[[name]].chunk({"time": block * coarsening.every})
+    )
+    seen = coarsening.apply(lazy)[name].transpose("member", "time", "lat", "lon")
+    known = coarse[name].transpose("time", "lat", "lon")
+    absent = ~np.isin(seen["time"].to_numpy(), known["time"].to_numpy())
+    if absent.any():
+        raise FinescaleError(
+            f"the coarse input covers every observed hour of the ensemble: {int(absent.sum())} of "
+            f"{absent.size} are missing, the first {str(seen['time'].to_numpy()[absent.argmax()])[:16]}; "
+            "choose one period"
+        )
+    y = whole(known.sel(time=seen["time"]).to_numpy().astype(np.float64), name, "coarse input")
+    area = coarsening.coarse.area
+    squared = np.empty(seen.sizes["time"])
+    for a in range(0, squared.size, block):
+        x = whole(seen.isel(time=slice(a, a + block)).to_numpy(), name, "ensemble")
+        squared[a : a + block] = np.einsum("mtij,ij->t", (x - y[a : a + block]) ** 2, area) / x.shape[0]
+    mean = float(np.einsum("tij,ij->", y, area) / len(y))
+    return squared, float(np.sqrt(np.einsum("tij,ij->", (y - mean) ** 2, area) / len(y))), seen["time"]

@@ -1,0 +1,128 @@
+"""The compiled inner loops of the scores: sums over members, many cells at a time.
+
+Every loop runs over a strip of cells for one pair of members, so that the processor works on whole vectors;
+the members of a strip are sorted with Batcher's odd-even merge network (Batcher 1968), whose comparisons do
+not depend on the data.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+Reals = NDArray[np.floating]
+Integers = NDArray[np.integer]
+STRIP = 128  # cells a strip: members x strip float64 stay in the first-level cache
+
+
+@cache
+def sorting_network(members: int) -> NDArray[np.int32]:
+    """Give the comparators of Batcher's odd-even merge sort.
+
+    Args:
+        members: How many values are sorted.
+
+    Returns:
+        Pairs [n, 2] of positions (low, high), to be applied in order.
+    """
+    pairs = []
+    p = 1
+    while p < members:
+        k = p
+        while k >= 1:
+            for j in range(k % p, members - k, 2 * k):
+                for i in range(min(k, members - j - k)):
+                    if (i + j) // (p * 2) == (i + j + k) // (p * 2):
+                        pairs.append((i + j, i + j + k))
+            k //= 2
+        p *= 2
+    return np.array(pairs, dtype=np.int32).reshape(-1, 2)
+
+
+@njit(cache=True, nogil=True, fastmath={"contract", "reassoc", "nsz"})
+def ensemble_fields(
+    x: Reals, o: Reals, network: Integers, first: int, stop: int, out: Reals, below: Integers, ties: Integers
+) -> None:
+    """Fill the per-cell statistics of an ensemble against a truth.
+
+    Args:
+        x: Members [M, N].
+        o: Truth [N].
+        network: Comparators of `sorting_network(M)`.
+        first: First cell of this call.
+        stop: One past its last cell.
+        out: Filled, float64 [4, N]: error of the mean, variance (ddof 1), mean absolute error of the members,
+            mean absolute difference of two different members.
+        below: Filled, int16 [N]: members below the truth.
+        ties: Filled, int16 [N]: members equal to the truth.
+    """
+    members = x.shape[0]
+    d = np.empty((members, STRIP))
+    for start in range(first, stop, STRIP):
+        width = min(STRIP, stop - start)
+        for c in range(width):
+            out[0, start + c] = 0.0
+            out[1, start + c] = 0.0
+            out[2, start + c] = 0.0
+            out[3, start + c] = 0.0
+            below[start + c] = 0
+            ties[start + c] = 0
+        for m in range(members):
+            for c in range(width):
+                # Differences from the truth: small numbers, so that pressures near 1e5 Pa lose no digits.
+                value = np.float64(x[m, start + c]) - np.float64(o[start + c])
+                d[m, c] = value
+                out[0, start + c] += value
+                out[2, start + c] += abs(value)
+                below[start + c] += value < 0.0
+                ties[start + c] += value == 0.0
+        for k in range(network.shape[0]):
+            i, j = network[k, 0], network[k, 1]
+            for c in range(width):
+                a, b = d[i, c], d[j, c]
+                d[i, c] = a if a < b else b
+                d[j, c] = b if a < b else a
+        for c in range(width):
+            out[0, start + c] /= members
+            out[2, start + c] /= members
+        if members > 1:
+            for m in range(members):
+                weight = 2.0 * (2 * m - members + 1) / (members * (members - 1))
+                for c in range(width):
+                    deviation = d[m, c] - out[0, start + c]
+                    out[1, start + c] += deviation * deviation / (members - 1)
+                    out[3, start + c] += weight * d[m, c]
+
+
+@njit(cache=True, nogil=True)
+def resampled_upper_quantiles(values: Reals, days: Integers, weights: Integers, q: float, out: Reals) -> None:
+    """Give a high quantile of resampled series from their largest values alone.
+
+    Args:
+        values: The largest values of each series in falling order, float [S, K].
+        days: The day each value belongs to, int [S, K].
+        weights: How often each day was drawn, int [B, D].
+        q: The quantile, in (0, 1), by linear interpolation.
+        out: Filled, float64 [B, S]; NaN where the K values did not reach down far enough.
+            `out` comes in holding the length of each resampled series.
+    """
+    for s in range(values.shape[0]):
+        for b in range(weights.shape[0]):
+            position = (out[b, s] - 1.0) * (1.0 - q)
+            lower = int(np.floor(position))
+            fraction = position - lower
+            seen = 0
+            first = np.nan
+            out[b, s] = np.nan
+            for k in range(values.shape[1]):
+                seen += weights[b, days[s, k]]
+                if np.isnan(first) and seen > lower:
+                    first = values[s, k]
+                if seen > lower + 1 or (fraction == 0.0 and seen > lower):
+                    out[b, s] = first * (1.0 - fraction) + (
+                        values[s, k] * fraction if fraction > 0.0 else 0.0
+                    )
+                    break

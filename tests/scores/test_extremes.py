@@ -1,0 +1,30 @@
+"""The resampled percentile against numpy on series that were really put together from the drawn days."""
+
+import numpy as np
+import pytest
+
+from finescale.scores import extremes
+
+
+@pytest.mark.parametrize("days", [3, 12])
+@pytest.mark.parametrize("q", [0.9, 0.99])
+def test_the_percentile_of_resampled_days_equals_numpy(days, q):
+    rng = np.random.default_rng(days)
+    day = np.repeat(np.arange(days), 24)[:-5]
+    values = (rng.normal(size=(day.size, 6)) * 10 - 3).astype(np.float32)
+    drawn = rng.integers(0, days, size=(20, days))
+    weights = np.stack([np.ones(days, dtype=np.int64), *(np.bincount(d, minlength=days) for d in drawn)])
+    ours = extremes.resampled_percentile(values, day, weights, q=q, threads=2)
+    for b in range(weights.shape[0]):
+        series = np.concatenate([values[day == d] for d in range(days) for _ in range(weights[b, d])])
+        expected = np.quantile(series.astype(float), q, axis=0)
+        np.testing.assert_allclose(ours[b], expected, rtol=1e-6, atol=1e-6)
+
+
+def test_errors_of_percentile_maps():
+    difference = np.array([[1.0, -3.0], [0.0, 2.0]])
+    weights = np.array([[0.5, 0.5], [0.0, 1.0]])
+    found = extremes.percentile_errors(difference, weights)
+    np.testing.assert_allclose(found["p99_mae"], [[2, 3], [1, 2]])
+    np.testing.assert_allclose(found["p99_rmse"], [[np.sqrt(5), 3], [np.sqrt(2), 2]])
+    np.testing.assert_allclose(found["p99_bias"], [[-1, -3], [1, 2]])
