@@ -1,0 +1,55 @@
+# The two commands of the README are `make demo` and `make test`. All that they make stays in this folder.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+SHELL := /bin/bash
+PYTHON ?= python3.11
+
+# Servers and libraries tell nobody that they run, and keep their files here. Relative: the path may hold spaces.
+export DO_NOT_TRACK := true
+export PREFECT_SERVER_ANALYTICS_ENABLED := false
+export PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT := false
+export PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS := 120
+export MLFLOW_DISABLE_TELEMETRY := true
+export DVC_NO_ANALYTICS := 1
+export GX_ANALYTICS_ENABLED := false
+export PREFECT_HOME := .prefect
+unexport PYTHONDONTWRITEBYTECODE PYTHONPATH
+
+ON_PATH := PATH="$$PWD/.venv/bin:$$PATH" PREFECT_HOME="$$PWD/.prefect"
+
+.PHONY: help demo test lint check-fresh lock clean
+
+help:
+	@echo "make demo         bring the small invented world through the whole pipeline (10 minutes, 2 cores)"
+	@echo "make test         style, types and tests"
+	@echo "make check-fresh  both, in a fresh clone"
+	@echo "make lock         regenerate constraints.txt from the newest versions that pyproject.toml allows"
+	@echo "make clean        remove everything that the commands made"
+
+.venv/.ready: pyproject.toml constraints.txt scripts/check_python.sh
+	@bash scripts/check_python.sh "$(PYTHON)"
+	@echo "installing into .venv (3 to 4 minutes, once)"
+	@"$(PYTHON)" -m venv .venv
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: .venv/.ready
+	@$(ON_PATH) .venv/bin/python -m flows.build
+	@$(ON_PATH) .venv/bin/finescale report
+
+lint: .venv/.ready
+	@.venv/bin/ruff check src flows tests benchmarks
+	@.venv/bin/ruff format --check src flows tests benchmarks
+	@.venv/bin/mypy
+
+test: lint
+	@$(ON_PATH) .venv/bin/python -m pytest -m "not slow"
+
+check-fresh:
+	@bash scripts/check_fresh.sh
+
+lock:
+	@bash scripts/lock.sh "$(PYTHON)"
+
+clean:
+	rm -rf .venv .prefect .cache .dvc/cache .dvc/tmp data models reports mlruns/mlflow.db mlruns/artifacts

@@ -1,0 +1,1 @@
+"""Prefect's door: the only place that knows it."""

@@ -1,0 +1,37 @@
+"""Run a flow in this process, on Prefect's embedded server, without losing what it recorded."""
+
+import asyncio
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+
+from finescale.errors import FinescaleError
+
+
+def run(flow: Callable[..., Any]) -> int:
+    """Run a flow and give the exit code: 0, or 2 with one line for a user's mistake."""
+    try:
+        state = flow(return_state=True)
+        asyncio.run(drain(state.state_details.flow_run_id))
+        state.result()
+    except FinescaleError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+async def drain(run_id: Any) -> None:
+    """Wait until the embedded server has recorded the end of every task: their states travel as events."""
+    wanted = FlowRunFilter(id=FlowRunFilterId(any_=[run_id]))
+    before = -1
+    async with get_client() as client:
+        for _ in range(60):
+            runs = await client.read_task_runs(flow_run_filter=wanted)
+            final = [r for r in runs if r.state is not None and r.state.is_final()]
+            if len(final) == len(runs) == before:
+                return
+            before = len(runs)
+            await asyncio.sleep(0.5)

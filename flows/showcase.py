@@ -1,0 +1,38 @@
+"""What a flow run leaves to look at in Prefect: the verdict, figures, and links to the report and MLflow."""
+
+import base64
+from pathlib import Path
+
+from prefect.artifacts import create_image_artifact, create_markdown_artifact, create_table_artifact
+
+from finescale.pipeline.stage import Stage
+from finescale.pipeline.store import path_of
+from finescale.pipeline.verdict import skill_table, where
+
+LARGEST = 600_000  # bytes of a picture that travels inside an artifact
+
+
+def stage_figures(root: Path, stage: Stage) -> None:
+    """Publish the pictures that a stage has written."""
+    if "figures" not in stage.writes:
+        return
+    for picture in sorted((root / path_of("figures")).glob("*.png")):
+        if picture.stat().st_size <= LARGEST:
+            data = base64.b64encode(picture.read_bytes()).decode()
+            key = "".join(c if c.isalnum() else "-" for c in picture.stem.lower())
+            create_image_artifact(
+                image_url=f"data:image/png;base64,{data}", key=key, description=picture.stem
+            )
+
+
+def verdict(root: Path, states: dict[str, str], registered: str) -> None:
+    """Publish the skill table, what became of each stage, and where everything lies."""
+    table = skill_table(root)
+    create_table_artifact(
+        table=table.reset_index().to_dict(orient="list"), key="verdict", description="CRPS by method"
+    )
+    lines = [f"- {name}: {state}" for name, state in states.items()]
+    text = "\n".join(
+        ["## Stages", *lines, "", "## Model", registered, "", "## Where", *(f"- {w}" for w in where(root))]
+    )
+    create_markdown_artifact(markdown=text, key="build", description="What ran and where it lies")

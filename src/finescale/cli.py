@@ -1,0 +1,162 @@
+"""The command line: a thin door to the pipeline. Imports stay inside the commands so that --help is quick."""
+
+import errno
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from finescale.errors import FinescaleError
+
+app = typer.Typer(
+    name="finescale",
+    help="Ensembles of fine, hourly weather from coarse climate simulations.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+catalogue_app = typer.Typer(help="Look into intake-esm catalogues.", no_args_is_help=True)
+registry_app = typer.Typer(help="The model registry in mlruns/.", no_args_is_help=True)
+app.add_typer(catalogue_app, name="catalogue")
+app.add_typer(registry_app, name="registry")
+
+FULL = {
+    errno.ENOSPC: "the disk is full",
+    errno.EROFS: "the disk is read-only",
+    errno.EACCES: "permission denied",
+}
+Root = Annotated[Path, typer.Option("--root", help="The project's folder.", show_default="here")]
+HERE = Path()
+
+
+@app.command()
+def run(
+    stages: Annotated[
+        list[str] | None, typer.Argument(help="Stages to bring up to date; all when left out.")
+    ] = None,
+    direct: Annotated[
+        bool, typer.Option(help="Call the stages without DVC: always runs, caches nothing.")
+    ] = False,
+    workers: Annotated[int, typer.Option(min=1, help="Stages at a time.")] = 2,
+    root: Root = HERE,
+) -> None:
+    """Bring the pipeline up to date: run what is stale, restore what is cached, skip the rest."""
+    from finescale.pipeline.doors import run_pipeline
+
+    run_pipeline(root, stages or [], direct=direct, workers=workers)
+
+
+@app.command()
+def stage(name: str, root: Root = HERE) -> None:
+    """Run one stage in this process, whatever its state; this is what dvc.yaml calls."""
+    from finescale.pipeline.doors import run_one
+
+    run_one(root, name)
+
+
+@app.command()
+def show(root: Root = HERE) -> None:
+    """Print the graph: what each stage reads and writes, what is stale and why."""
+    from finescale.pipeline.show import describe
+
+    print(describe(root))
+
+
+@app.command()
+def dvcfile(
+    check: Annotated[bool, typer.Option("--check", help="Only tell whether dvc.yaml is up to date.")] = False,
+    root: Root = HERE,
+) -> None:
+    """Render dvc.yaml from the ledger."""
+    from finescale.pipeline import dvcfile as rendering
+    from finescale.pipeline.project import Project
+
+    project = Project(root)
+    if check:
+        rendering.check(root, project.stages, project.settings)
+    print(
+        "dvc.yaml "
+        + (
+            "is up to date"
+            if check or not rendering.write(root, project.stages, project.settings)
+            else "was rendered anew"
+        )
+    )
+
+
+@app.command()
+def report(root: Root = HERE) -> None:
+    """Print the verdict table of the last scorecard and where the pages are."""
+    from finescale.pipeline.verdict import verdict
+
+    print(verdict(root))
+
+
+@app.command()
+def register(root: Root = HERE) -> None:
+    """Put the model of the last run into the registry; does nothing when it is there already."""
+    from finescale.pipeline.doors import register_model
+
+    print(register_model(root))
+
+
+@app.command()
+def downscale(
+    coarse: Annotated[Path, typer.Argument(help="Coarse data: a netCDF file or Zarr store.")],
+    out: Annotated[Path, typer.Argument(help="Where the ensemble goes: .zarr or .nc.")],
+    model: Annotated[
+        str, typer.Option(help="A model URI or a model's folder.")
+    ] = "models:/finescale@champion",
+    members: Annotated[int, typer.Option(min=1)] = 1,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    root: Root = HERE,
+) -> None:
+    """Downscale your own coarse data with a registered model."""
+    from finescale.pipeline.doors import downscale_file
+
+    downscale_file(root, coarse, out, model=model, members=members, seed=seed)
+
+
+@catalogue_app.command("search")
+def search(
+    facets: Annotated[
+        list[str] | None, typer.Argument(help="Facets as column=value; a value may repeat.")
+    ] = None,
+    catalogue: Annotated[str, typer.Option("--catalogue", help="Path or URL of the catalogue's JSON.")] = ...,  # type: ignore[assignment]
+) -> None:
+    """Show what a catalogue holds for some facets."""
+    from finescale.pipeline.doors import search_catalogue
+
+    print(search_catalogue(catalogue, facets or []))
+
+
+@registry_app.command("relocate")
+def relocate(root: Root = HERE) -> None:
+    """Mend the absolute paths inside mlruns/ after the folder has been moved."""
+    from finescale.registry.tracking import relocate as mend
+
+    print(mend(root / "mlruns"))
+
+
+def main() -> None:
+    """Run the command line; a user's mistake ends in one line and exit code 2."""
+    try:
+        app()
+    except FinescaleError as error:
+        sys.exit(_complain(str(error)))
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        where = f": {error.filename}" if error.filename else ""
+        sys.exit(_complain(f"cannot write, {FULL[error.errno]}{where}; nothing was left half-written"))
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on from here", file=sys.stderr)
+        sys.exit(130)
+
+
+def _complain(message: str) -> int:
+    for line in message.splitlines():
+        print(f"error: {line}", file=sys.stderr)
+    return 2

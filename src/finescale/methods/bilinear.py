@@ -1,0 +1,42 @@
+"""Bilinear interpolation in space, linear in time: what a careful user does without any model."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import xarray as xr
+
+from finescale.grid import regrid
+from finescale.grid.grid import Grid
+from finescale.methods import card
+from finescale.methods.downscaler import as_ensemble, check_coarse, edged, hourly
+
+BLOCK = 480  # hours in memory at once
+
+
+@dataclass(frozen=True)
+class Bilinear:
+    """Interpolates between coarse cell centres; one member, whatever is asked."""
+
+    fine: Grid
+    coarse: Grid
+    variables: dict[str, str]
+
+    def __call__(self, coarse: xr.Dataset, *, members: int = 1, seed: int = 0) -> xr.Dataset:
+        """Downscale; see `Downscaler`."""
+        check_coarse(coarse, self.coarse, self.variables)
+        return as_ensemble([spread(hourly(coarse[list(self.variables)].compute()), self.fine, self.coarse)])
+
+    def save(self, folder: Path) -> None:
+        """Write the card; there is nothing else."""
+        card.save(folder, "bilinear", self.fine, self.coarse, self.variables)
+
+    @classmethod
+    def load(cls, folder: Path) -> "Bilinear":
+        """Read back what `save` wrote."""
+        found = card.load(folder, "bilinear")
+        return cls(found.fine, found.coarse, found.variables)
+
+
+def spread(coarse: xr.Dataset, fine: Grid, grid: Grid) -> xr.Dataset:
+    """Coarse fields ``[time, lat, lon]`` on the fine grid, lazily, block by block in time."""
+    return regrid.bilinear(edged(coarse, grid).chunk(time=BLOCK), fine)

@@ -1,0 +1,132 @@
+"""What every method is: coarse data in, an ensemble of fine hourly fields out."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from finescale.errors import FinescaleError
+from finescale.grid.grid import Grid
+
+
+@runtime_checkable
+class Downscaler(Protocol):
+    """A method ready for use.
+
+    Attributes:
+        fine: Grid of the result.
+        coarse: Grid that it reads; nests in the fine one.
+        variables: Names of the fields, with their units.
+    """
+
+    fine: Grid
+    coarse: Grid
+    variables: dict[str, str]
+
+    def __call__(self, coarse: xr.Dataset, *, members: int, seed: int) -> xr.Dataset:
+        """Downscale.
+
+        Args:
+            coarse: Fields ``[time, lat, lon]`` on the coarse grid, at steps of whole hours.
+            members: Ensemble members wanted; a deterministic method gives one.
+            seed: Decides every random draw.
+
+        Returns:
+            Fields ``[member, time, lat, lon]``, hourly from the first to the last coarse time.
+        """
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Write everything that the method needs into a new folder."""
+        ...
+
+
+def check_coarse(coarse: xr.Dataset, grid: Grid, variables: dict[str, str]) -> None:
+    """Raise unless coarse data has the grid, the fields, the units and the time axis that a method needs."""
+    for name, units in variables.items():
+        if name not in coarse:
+            raise FinescaleError(
+                f"coarse data must hold {', '.join(variables)}: {name} is missing, found {', '.join(map(str, coarse.data_vars))}"
+            )
+        found = coarse[name].attrs.get("units")
+        if found != units:
+            raise FinescaleError(
+                f"{name} must be in {units}: found {found!r}; convert it and say so in its units"
+            )
+        if set(coarse[name].dims) != {"time", "lat", "lon"}:
+            raise FinescaleError(
+                f"{name} must have the dims time, lat, lon: found {', '.join(map(str, coarse[name].dims))}"
+            )
+    if not Grid.from_dataset(coarse).matches(grid):
+        here, there = Grid.from_dataset(coarse), grid
+        raise FinescaleError(
+            f"coarse data must lie on the model's coarse grid: expected {_extent(there)}, found {_extent(here)}; regrid it"
+        )
+    if coarse.sizes["time"] < 2:
+        raise FinescaleError(f"coarse data must hold two times or more: found {coarse.sizes['time']}")
+    for name in variables:
+        gaps = int(coarse[name].isnull().sum())
+        if gaps:
+            raise FinescaleError(
+                f"coarse data must be whole: {name} has {gaps} missing values; fill or drop them"
+            )
+
+
+def hourly(coarse: xr.Dataset) -> xr.Dataset:
+    """Coarse fields at every full hour, linear between the coarse times; any calendar."""
+    time = coarse["time"]
+    hours = hours_since(time)
+    if np.any(np.diff(hours) <= 0) or np.any(hours % 1):
+        raise FinescaleError(
+            "coarse times must increase by whole hours: sort them and drop what is between the hours"
+        )
+    wanted = np.arange(int(hours[-1]) + 1)
+    right = np.clip(np.searchsorted(hours, wanted, side="left"), 1, len(hours) - 1)
+    share = xr.DataArray((wanted - hours[right - 1]) / (hours[right] - hours[right - 1]), dims="time")
+    before, after = (coarse.isel(time=right - k).drop_vars("time") for k in (1, 0))
+    stamps = xr.date_range(time.values[0], periods=len(wanted), freq="h", use_cftime=time.dtype == object)
+    fields = {}
+    for name in coarse.data_vars:
+        mixed = before[name] * (1 - share) + after[name] * share
+        fields[name] = mixed.astype(coarse[name].dtype).assign_attrs(coarse[name].attrs)
+    return xr.Dataset(fields, attrs=coarse.attrs).assign_coords(time=("time", stamps, time.attrs))
+
+
+def hours_since(time: xr.DataArray) -> NDArray[np.float64]:
+    """Hours from the first of some times to each, ``[time]``."""
+    gaps = time.values - time.values[0]
+    if time.dtype == object:
+        return np.asarray([gap.total_seconds() / 3600 for gap in gaps])
+    return np.asarray(gaps / np.timedelta64(1, "h"), dtype=np.float64)
+
+
+def edged(coarse: xr.Dataset, grid: Grid) -> xr.Dataset:
+    """Coarse fields with their outermost values repeated at the region's edge.
+
+    Bilinear interpolation reaches only to the outer cell centres; the half cell beyond takes the outer value.
+    """
+    south, north = 2 * grid.lat[0] - grid.lat[1], 2 * grid.lat[-1] - grid.lat[-2]
+    west, east = 2 * grid.lon[0] - grid.lon[1], 2 * grid.lon[-1] - grid.lon[-2]
+    padded = coarse.pad(lat=1, lon=1, mode="edge", keep_attrs=True)
+    return padded.assign_coords(
+        lat=("lat", [south, *grid.lat, north], coarse["lat"].attrs),
+        lon=("lon", [west, *grid.lon, east], coarse["lon"].attrs),
+    )
+
+
+def as_ensemble(members: Sequence[xr.Dataset]) -> xr.Dataset:
+    """Put realisations side by side along a new first dimension, ``member``."""
+    index = xr.DataArray(
+        np.arange(len(members)), dims="member", attrs={"standard_name": "realization", "units": "1"}
+    )
+    return xr.concat(list(members), dim="member").assign_coords(member=index).transpose("member", "time", ...)
+
+
+def _extent(grid: Grid) -> str:
+    return (
+        f"{grid.shape[0]} x {grid.shape[1]} cells in {grid.lat[0]:.4g}..{grid.lat[-1]:.4g} N, "
+        f"{grid.lon[0]:.4g}..{grid.lon[-1]:.4g} E"
+    )

@@ -1,0 +1,97 @@
+"""What a stage works at: its inputs, its settings, a place for its outputs, and nothing else."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import xarray as xr
+
+from finescale.pipeline import store
+from finescale.settings import Settings
+
+if TYPE_CHECKING:
+    from finescale.pipeline.stage import Stage
+
+Progress = Callable[[str, int, int], None]
+
+
+def silent(_what: str, _done: int, _total: int) -> None:
+    """Report progress to nobody."""
+
+
+class Desk:
+    """A stage's only view of the project.
+
+    Outputs are written beside their places and moved there together when the stage has finished, so that a
+    stage killed at any moment leaves either the old artefact or the new one.
+    """
+
+    def __init__(self, root: Path, stage: "Stage", settings: Settings, progress: Progress = silent) -> None:
+        self.root = root
+        self.stage = stage
+        self.progress = progress
+        self.notes: dict[str, Any] = {}
+        self._settings = settings
+        self._drafts = root / "data" / f".{stage.name}.draft"
+
+    def setting(self, name: str) -> Any:  # noqa: ANN401 - each section has its own type
+        """A section or value of params.yaml that the stage declares, by its dotted name."""
+        if not any(name == s or name.startswith(f"{s}.") for s in self.stage.settings):
+            raise LookupError(f"stage {self.stage.name} does not declare the setting {name}")
+        value: Any = self._settings
+        for part in name.split("."):
+            value = value[part] if isinstance(value, dict) else getattr(value, part)
+        return value
+
+    def open(self, name: str) -> xr.Dataset:
+        """A dataset that the stage declares to read, lazily."""
+        self.path(name)
+        return store.open_dataset(self.root, name)
+
+    def path(self, name: str) -> Path:
+        """The file or folder of an artefact that the stage declares to read."""
+        if name not in self.stage.reads:
+            raise LookupError(f"stage {self.stage.name} does not declare to read {name}")
+        return self.root / store.path_of(name)
+
+    def new(self, name: str) -> Path:
+        """Where to write an artefact that the stage declares; its folder exists, itself not."""
+        if name not in self.stage.writes:
+            raise LookupError(f"stage {self.stage.name} does not declare to write {name}")
+        self._drafts.mkdir(parents=True, exist_ok=True)
+        return self._drafts / name
+
+    def save(self, name: str, ds: xr.Dataset) -> None:
+        """Write a dataset artefact; lazy data streams."""
+        store.save_dataset(ds, self.new(name))
+
+    def scratch(self) -> Path:
+        """A folder that outlives a killed run of the same inputs and settings, for what can be resumed."""
+        folder = self.root / ".cache" / "scratch" / f"{self.stage.name}-{self._key()}"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def refuse(self, folder: Path) -> Path:
+        """Keep a failed gate's pages where people can read them; gives the folder."""
+        kept = self.root / "reports" / "refused" / self.stage.name
+        store.put(folder, kept)
+        return kept.relative_to(self.root)
+
+    def finish(self) -> None:
+        """Move every output to its place."""
+        missing = [name for name in self.stage.writes if not (self._drafts / name).exists()]
+        if missing:
+            raise LookupError(f"stage {self.stage.name} did not write {', '.join(missing)}")
+        for name in self.stage.writes:
+            store.put(self._drafts / name, self.root / store.path_of(name))
+        self.clear()
+        store.remove(self.scratch())
+
+    def clear(self) -> None:
+        """Throw unfinished outputs away."""
+        store.remove(self._drafts)
+
+    def _key(self) -> str:
+        parts: Iterable[str] = (f"{name}={self.setting(name)!r}" for name in self.stage.settings)
+        inputs = (f"{name}:{store.digest(self.root, name)}" for name in self.stage.reads)
+        return store.fingerprint(*parts, *inputs)

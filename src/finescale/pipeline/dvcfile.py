@@ -1,0 +1,65 @@
+"""`dvc.yaml`, rendered from the ledger: the graph is never written twice."""
+
+from pathlib import Path
+
+import yaml
+
+from finescale.errors import FinescaleError
+from finescale.pipeline.stage import Stage
+from finescale.pipeline.store import path_of
+from finescale.settings import Settings, given
+
+HEADER = "# Rendered from src/finescale/pipeline/ledger.py by `finescale dvcfile`; do not edit.\n"
+SOURCE = "src/finescale"
+
+
+def render(stages: tuple[Stage, ...], settings: Settings) -> str:
+    """The text of dvc.yaml for these stages under these settings."""
+    body: dict[str, object] = {"stages": {s.name: _stage(s, settings) for s in stages}}
+    written = {name for s in stages for name in s.writes}
+    if "skill" in written:
+        body["plots"] = [
+            {
+                path_of("skill"): {
+                    "template": "bar_horizontal_sorted",
+                    "x": "crps",
+                    "y": "method",
+                    "title": "CRPS",
+                }
+            },
+        ]
+    models = [name for name in sorted(written) if name.startswith("model-")]
+    if models:
+        body["artifacts"] = {name: {"path": path_of(name), "type": "model"} for name in models}
+    return HEADER + yaml.safe_dump(body, sort_keys=False, width=110)
+
+
+def _stage(stage: Stage, settings: Settings) -> dict[str, object]:
+    deps = [path_of(name) for name in stage.reads] + [f"{SOURCE}/{path}" for path in stage.code]
+    outs = [path_of(name) for name in stage.writes if name != "metrics"]
+    entry: dict[str, object] = {"cmd": f"finescale stage {stage.name}", "deps": deps}
+    # DVC refuses a parameter that the file leaves to its default; adding the key changes this list, and so the stage.
+    if params := [name for name in stage.settings if given(settings, name)]:
+        entry["params"] = params
+    entry["outs"] = outs
+    if "metrics" in stage.writes:
+        entry["metrics"] = [path_of("metrics")]
+    return entry
+
+
+def write(root: Path, stages: tuple[Stage, ...], settings: Settings) -> bool:
+    """Bring dvc.yaml up to date; tells whether it changed."""
+    path, text = root / "dvc.yaml", render(stages, settings)
+    if path.is_file() and path.read_text(encoding="utf-8") == text:
+        return False
+    draft = path.with_suffix(".yaml.draft")
+    draft.write_text(text, encoding="utf-8")
+    draft.replace(path)
+    return True
+
+
+def check(root: Path, stages: tuple[Stage, ...], settings: Settings) -> None:
+    """Raise unless dvc.yaml is what the settings ask for."""
+    path = root / "dvc.yaml"
+    if not path.is_file() or path.read_text(encoding="utf-8") != render(stages, settings):
+        raise FinescaleError("dvc.yaml must follow params.yaml: they differ; run `finescale dvcfile`")

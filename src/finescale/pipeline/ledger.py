@@ -1,0 +1,196 @@
+"""The ledger: every stage of the flow, declared once; `dvc.yaml`, the flow and the command line read it."""
+
+from finescale.pipeline.stage import Stage
+from finescale.pipeline.wiring import ordered
+from finescale.settings import Settings
+
+STORE = ("pipeline/desk.py", "pipeline/store.py")
+
+
+def ledger(settings: Settings) -> tuple[Stage, ...]:
+    """The stages that the settings ask for, each after those it reads from."""
+    stages = [*_reference(settings)]
+    for gcm in settings.data.gcms:
+        stages += _gcm(settings, gcm)
+    stages += [_downscale(settings, method) for method in settings.downscale.methods]
+    return ordered([*stages, *_judge(settings)])
+
+
+def cases(settings: Settings) -> dict[str, str | None]:
+    """What is downscaled, and the climate model behind it (none: the coarsened truth)."""
+    return {"perfect": None, **{f"gcm-{gcm}": gcm for gcm in settings.data.gcms}}
+
+
+def _source(settings: Settings) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Artefacts and settings that an ingest stage takes its catalogue from."""
+    return (("world",), ()) if settings.world else ((), ("data.catalogue",))
+
+
+def _reference(settings: Settings) -> list[Stage]:
+    reads, catalogue = _source(settings)
+    stages = [
+        Stage(
+            "ingest-reference",
+            run="ingest.reference",
+            reads=reads,
+            writes=("raw-reference", "raw-static"),
+            settings=(*catalogue, "data.variables", "data.reference", "data.static"),
+            code=("climate/catalogue.py", "pipeline/stages/ingest.py", *STORE),
+            retries=2,
+        ),
+        Stage(
+            "harmonise-reference",
+            run="harmonise.reference",
+            reads=("raw-reference", "raw-static"),
+            writes=("reference", "static", "gates-reference"),
+            settings=("data.variables", "gates"),
+            code=(
+                "climate/harmonise.py",
+                "climate/variables.py",
+                "quality",
+                "pipeline/stages/harmonise.py",
+                *STORE,
+            ),
+        ),
+        Stage(
+            "coarsen",
+            run="coarsen.coarsen",
+            reads=("reference",),
+            writes=("coarse-reference",),
+            settings=("coarse",),
+            code=("grid", "pipeline/stages/coarsen.py", *STORE),
+        ),
+    ]
+    if settings.world:
+        world = Stage(
+            "world",
+            run="world.make",
+            reads=(),
+            writes=("world",),
+            settings=("world",),
+            code=("climate/twin", "grid", "pipeline/stages/world.py"),
+        )
+        stages.insert(0, world)
+    return stages
+
+
+def _gcm(settings: Settings, gcm: str) -> list[Stage]:
+    reads, catalogue = _source(settings)
+    scored = settings.data.gcms[gcm].truth is not None
+    truth = (f"truth-{gcm}",) if scored else ()
+    raw = (f"raw-historical-{gcm}", f"raw-scenario-{gcm}")
+    return [
+        Stage(
+            f"ingest-{gcm}",
+            run="ingest.gcm",
+            options={"gcm": gcm},
+            reads=reads,
+            writes=(*raw, *(f"raw-{name}" for name in truth)),
+            settings=(
+                *catalogue,
+                "data.variables",
+                f"data.gcms.{gcm}",
+                "downscale.scenario",
+                "downscale.period",
+            ),
+            code=("climate/catalogue.py", "pipeline/stages/ingest.py", *STORE),
+            retries=2,
+        ),
+        Stage(
+            f"harmonise-{gcm}",
+            run="harmonise.gcm",
+            options={"gcm": gcm},
+            reads=(*raw, *(f"raw-{name}" for name in truth), "coarse-reference"),
+            writes=(f"historical-{gcm}", f"scenario-{gcm}", *truth, f"gates-{gcm}"),
+            settings=("data.variables", "coarse", "gates"),
+            code=(
+                "climate/harmonise.py",
+                "climate/variables.py",
+                "grid",
+                "quality",
+                "pipeline/stages/harmonise.py",
+                *STORE,
+            ),
+        ),
+        Stage(
+            f"correct-{gcm}",
+            run="correct.correct",
+            options={"gcm": gcm},
+            reads=("coarse-reference", f"historical-{gcm}", f"scenario-{gcm}"),
+            writes=(f"corrected-{gcm}", f"correction-{gcm}", f"bias-{gcm}", f"gates-corrected-{gcm}"),
+            settings=("correct", "gates"),
+            code=("bias", "quality", "climate/variables.py", "pipeline/stages/correct.py", *STORE),
+        ),
+    ]
+
+
+def _downscale(settings: Settings, method: str) -> Stage:
+    return Stage(
+        f"downscale-{method}",
+        run=f"downscale.{method}",
+        reads=("reference", "coarse-reference", *(f"corrected-{gcm}" for gcm in settings.data.gcms)),
+        writes=(
+            f"model-{method}",
+            *(f"ensemble-{method}-{case}" for case in cases(settings)),
+            f"gates-{method}",
+        ),
+        settings=(
+            "seed",
+            "split",
+            "coarse",
+            "downscale.members",
+            "downscale.period",
+            f"downscale.{method}",
+            "gates",
+        ),
+        code=("methods", "grid", "quality", "climate/variables.py", "pipeline/stages/downscale.py", *STORE),
+    )
+
+
+def _judge(settings: Settings) -> list[Stage]:
+    truths = tuple(f"truth-{gcm}" for gcm, source in settings.data.gcms.items() if source.truth)
+    corrected = tuple(f"corrected-{gcm}" for gcm in settings.data.gcms)
+    ensembles = tuple(f"ensemble-{m}-{case}" for m in settings.downscale.methods for case in cases(settings))
+    gates = (
+        "gates-reference",
+        *(f"gates-{gcm}" for gcm in settings.data.gcms),
+        *(f"gates-corrected-{gcm}" for gcm in settings.data.gcms),
+        *(f"gates-{method}" for method in settings.downscale.methods),
+    )
+    return [
+        Stage(
+            "score",
+            run="score.score",
+            reads=("reference", "coarse-reference", "static", *corrected, *truths, *ensembles),
+            writes=("scorecard", "scorecard-table", "metrics", "skill"),
+            settings=(
+                "seed",
+                "split",
+                "coarse",
+                "score",
+                "downscale.methods",
+                "downscale.period",
+                "data.gcms",
+            ),
+            code=("scores", "grid", "pipeline/stages/score.py", *STORE),
+            tracked=True,
+        ),
+        Stage(
+            "report",
+            run="report.report",
+            reads=(
+                "reference",
+                "coarse-reference",
+                "static",
+                "scorecard",
+                *corrected,
+                *truths,
+                *ensembles,
+                *(f"bias-{gcm}" for gcm in settings.data.gcms),
+                *gates,
+            ),
+            writes=("page", "figures"),
+            settings=("seed", "split", "coarse", "downscale", "data", "gates"),
+            code=("report", "scores", "grid", "pipeline/stages/report.py", *STORE),
+        ),
+    ]

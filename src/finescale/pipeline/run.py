@@ -1,0 +1,30 @@
+"""Run one stage in this process: the only thing that `dvc.yaml` asks for."""
+
+from pathlib import Path
+
+from finescale.pipeline.desk import Desk, Progress, silent
+from finescale.pipeline.stage import Stage
+from finescale.settings import Settings
+
+
+def run_stage(root: Path, stage: Stage, settings: Settings, progress: Progress = silent) -> None:
+    """Run a stage to its end, or leave everything as it was.
+
+    Args:
+        root: The project's folder.
+        stage: What to run.
+        settings: All of params.yaml; the stage sees its sections.
+        progress: Told ``(what, done, total)`` now and then.
+    """
+    desk = Desk(root, stage, settings, progress)
+    desk.clear()
+    try:
+        stage.run(desk)
+        desk.finish()
+    except BaseException:
+        desk.clear()
+        raise
+    if stage.tracked:
+        from finescale.pipeline.tracking import record  # MLflow takes seconds to import
+
+        record(desk)

@@ -1,0 +1,52 @@
+"""Stages ``downscale-<method>``: fit the method, downscale every case, check what came out."""
+
+import xarray as xr
+
+from finescale.methods.bcsd import Bcsd
+from finescale.methods.bilinear import Bilinear
+from finescale.methods.downscaler import Downscaler
+from finescale.pipeline.desk import Desk
+from finescale.pipeline.stages.coarsen import operator
+from finescale.pipeline.stages.gate import check
+
+
+def bilinear(desk: Desk) -> None:
+    """Interpolate."""
+    fine = desk.open("reference")
+    grids = operator(desk, fine)
+    units = {str(name): str(field.attrs["units"]) for name, field in fine.data_vars.items()}
+    _cases(desk, "bilinear", Bilinear(grids.fine, grids.coarse, units))
+
+
+def bcsd(desk: Desk) -> None:
+    """Bias correction and spatial disaggregation, its climatologies from the training period."""
+    train = desk.setting("split.train")
+    fine, coarse = (between(desk.open(name), train) for name in ("reference", "coarse-reference"))
+    _cases(desk, "bcsd", Bcsd.fit(fine, coarse, harmonics=desk.setting("downscale.bcsd").harmonics))
+
+
+def _cases(desk: Desk, method: str, downscaler: Downscaler) -> None:
+    """Save the method, then downscale the coarsened truth and each climate model."""
+    downscaler.save(desk.new(f"model-{method}"))
+    members, seed = desk.setting("downscale.members"), desk.setting("seed")
+    wanted = [name for name in desk.stage.writes if name.startswith("ensemble-")]
+    ensembles = {}
+    for done, name in enumerate(wanted):
+        desk.progress("cases", done, len(wanted))
+        case = name.removeprefix(f"ensemble-{method}-")
+        ensembles[case] = downscaler(conditions(desk, case), members=members, seed=seed)
+        desk.save(name, ensembles[case])
+    check(desk, "ensemble", ensembles, f"gates-{method}")
+
+
+def conditions(desk: Desk, case: str) -> xr.Dataset:
+    """The coarse data that a case is conditioned on."""
+    if case == "perfect":
+        return between(desk.open("coarse-reference"), desk.setting("split.test"))
+    gcm = case.removeprefix("gcm-")
+    return between(desk.open(f"corrected-{gcm}"), desk.setting("downscale.period"))
+
+
+def between(ds: xr.Dataset, period: tuple[object, object]) -> xr.Dataset:
+    """The times from the first day of a period to its last, both included."""
+    return ds.sel(time=slice(str(period[0]), str(period[1])))

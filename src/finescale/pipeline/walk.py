@@ -1,0 +1,49 @@
+"""Walk the ledger: stages whose inputs are ready run side by side."""
+
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+
+from finescale.pipeline.executor import Outcome, StageExecutor
+from finescale.pipeline.stage import Stage
+from finescale.pipeline.wiring import parents
+
+Tell = Callable[[str, str], None]
+
+
+def walk(
+    stages: tuple[Stage, ...],
+    executor: StageExecutor,
+    *,
+    workers: int,
+    tell: Tell,
+    done: Callable[[Outcome], None],
+) -> list[Outcome]:
+    """Run the stages in order, independent ones in parallel.
+
+    Args:
+        stages: In the ledger's order; inputs from stages not among them must exist.
+        executor: Runs each of them.
+        workers: Stages at a time.
+        tell: Told ``(stage, line of its log)``.
+        done: Told each outcome as it comes.
+
+    Returns:
+        The outcomes in the order in which they came. The first failure stops new stages and is raised
+        when those under way have ended.
+    """
+    graph = {name: set(needs) for name, needs in parents(stages).items()}
+    waiting, finished, outcomes = list(stages), set[str](), list[Outcome]()
+    running: dict[Future[Outcome], str] = {}
+    with ThreadPoolExecutor(max_workers=workers) as pool:
+        while waiting or running:
+            for stage in [s for s in waiting if graph[s.name] <= finished][: workers - len(running)]:
+                waiting.remove(stage)
+                running[pool.submit(executor.run, stage, lambda text, n=stage.name: tell(n, text))] = (
+                    stage.name
+                )
+            ready, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in ready:
+                finished.add(running.pop(future))
+                outcomes.append(future.result())
+                done(outcomes[-1])
+    return outcomes

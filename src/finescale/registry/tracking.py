@@ -1,0 +1,130 @@
+"""MLflow's records: one SQLite file and one folder, both inside mlruns/."""
+
+import os
+import sqlite3
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # read when mlflow is imported
+
+import mlflow
+from mlflow.data.dataset_source_registry import resolve_dataset_source
+from mlflow.data.meta_dataset import MetaDataset
+
+from finescale.errors import FinescaleError
+
+EXPERIMENT = "finescale"
+# Columns that hold absolute paths of artefacts.
+LOCATIONS = (
+    ("experiments", "artifact_location"),
+    ("runs", "artifact_uri"),
+    ("logged_models", "artifact_location"),
+    ("model_versions", "storage_location"),
+)
+
+
+@dataclass(frozen=True)
+class Source:
+    """A dataset that went into a run.
+
+    Attributes:
+        name: The artefact's name.
+        path: Where it lies, relative to the project.
+        digest: DVC's content hash.
+    """
+
+    name: str
+    path: str
+    digest: str
+
+
+def connect(root: Path) -> str:
+    """Point MLflow at a project's mlruns/ and give the experiment's id; makes both on first use."""
+    folder = (root / "mlruns").resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    mlflow.set_tracking_uri(f"sqlite:///{folder}/mlflow.db")
+    found = mlflow.get_experiment_by_name(EXPERIMENT)
+    if found is not None:
+        return str(found.experiment_id)
+    return str(
+        mlflow.create_experiment(EXPERIMENT, artifact_location=(folder / "artifacts" / EXPERIMENT).as_uri())
+    )
+
+
+def record(
+    root: Path,
+    *,
+    name: str,
+    params: Mapping[str, object],
+    metrics: Mapping[str, float],
+    files: Mapping[str, Path],
+    sources: Iterable[Source],
+    tags: Mapping[str, str],
+) -> str:
+    """Log one finished run: what went in, what came out; gives its id."""
+    experiment = connect(root)
+    with mlflow.start_run(experiment_id=experiment, run_name=name, tags=dict(tags)) as run:
+        log(params=params, metrics=metrics, files=files, sources=sources)
+    return str(run.info.run_id)
+
+
+def log(
+    *,
+    params: Mapping[str, object],
+    metrics: Mapping[str, float],
+    files: Mapping[str, Path],
+    sources: Iterable[Source],
+) -> None:
+    """Log into the run that is open."""
+    mlflow.log_params({key: str(value)[:6000] for key, value in params.items()})
+    mlflow.log_metrics(dict(metrics))
+    for source in sources:
+        origin = resolve_dataset_source(source.path)
+        mlflow.log_input(
+            MetaDataset(source=origin, name=source.name, digest=source.digest[:36]), context="input"
+        )
+    for place, path in files.items():
+        if path.is_dir():
+            mlflow.log_artifacts(str(path), place)
+        else:
+            mlflow.log_artifact(str(path), place)
+
+
+def load(root: Path, uri: str) -> Any:  # noqa: ANN401 - MLflow's wrapper
+    """Load a registered model; refuses pickled ones."""
+    connect(root)
+    os.environ["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] = "false"
+    try:
+        return mlflow.pyfunc.load_model(uri)
+    except mlflow.exceptions.MlflowException as error:
+        raise FinescaleError(
+            f"the model must be registered: {uri} is not; run the pipeline or name another"
+        ) from error
+
+
+def relocate(folder: Path) -> str:
+    """Mend the absolute paths in mlflow.db after mlruns/ has been moved or copied.
+
+    MLflow stores where each artefact lies with its full path; the part up to ``/mlruns/`` is replaced by
+    where the folder is now.
+    """
+    database = folder.resolve() / "mlflow.db"
+    if not database.is_file():
+        raise FinescaleError(f"mlruns/ must hold mlflow.db: none in {folder.name}; run the pipeline once")
+    home = f"file://{quote(str(folder.resolve()))}/"
+    mended = 0
+    with sqlite3.connect(database) as db:
+        for table, column in LOCATIONS:
+            for (old,) in db.execute(
+                f"select distinct {column} from {table} where {column} like '%/mlruns/%'"
+            ):  # noqa: S608
+                new = home + old.partition("/mlruns/")[2]
+                if old != new:
+                    mended += db.execute(
+                        f"update {table} set {column} = ? where {column} = ?", (new, old)
+                    ).rowcount  # noqa: S608
+    db.close()
+    return f"{mended} paths mended"
