@@ -1,0 +1,163 @@
+"""Fit a bias correction and apply it: Datasets outside, blocks of plain arrays inside.
+
+A correction is fitted once, from the coarsened reference and the model's historical run over the calibration years,
+and then maps any run of that model. Distributions are compared, never dates: the two sides may have different
+calendars, and what is mapped keeps its own.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import xarray as xr
+
+from finescale.bias import series
+from finescale.bias.blocks import block_chunks, space_of
+from finescale.bias.grouping import Grouping, calendar
+from finescale.bias.mapping import apply_variable, fit_variable
+from finescale.bias.plan import Options, Plan, make_rule
+from finescale.errors import FinescaleError
+
+PLAN = "finescale_bias_correction"
+
+
+class BiasCorrection(Protocol):
+    """A fitted map from a model's climate to the reference's."""
+
+    def apply(self, ds: xr.Dataset) -> xr.Dataset:
+        """Map a run of the model: same times, same cells, corrected variables; lazily when the run is lazy."""
+
+    def to_dataset(self) -> xr.Dataset:
+        """All there is to know: plain arrays, and the settings as JSON in one attribute."""
+
+
+@dataclass(frozen=True)
+class FittedCorrection:
+    """A plan and the tables fitted by it.
+
+    Attributes:
+        plan: the settings.
+        tables: ``<variable>_<table>`` [space, group, ...], with the coordinates of the grid.
+    """
+
+    plan: Plan
+    tables: xr.Dataset
+
+    def apply(self, ds: xr.Dataset) -> xr.Dataset:
+        """Map a run of the model (see ``BiasCorrection``); variables that were not fitted pass through."""
+        corrected = {}
+        for rule in self.plan.rules:
+            if rule.name not in ds.data_vars:
+                has = ", ".join(str(v) for v in ds.data_vars) or "nothing"
+                raise FinescaleError(
+                    f"a run has every variable that was fitted: {rule.name} is missing among {has}; provide it"
+                )
+            run = series.in_units(ds[rule.name], rule.name, self.plan.units[rule.name], "run to correct")
+            series.check_grid(self._template(), run, "run to correct")
+            own = {t: self.tables[n] for t, n in self._names(rule.name).items()}
+            chunks = block_chunks(run.transpose(*self.plan.space, "time"), run.sizes["time"])
+            run = run.transpose(*self.plan.space, "time")
+            mapped = apply_variable(
+                run, own, rule, self.plan.grouping, self.plan.hours, self.plan.missing, chunks
+            )
+            mapped = mapped.transpose(*ds[rule.name].dims).assign_coords(ds[rule.name].coords)
+            corrected[rule.name] = mapped.assign_attrs(run.attrs | {"bias_correction": rule.method})
+        if not any(ds[name].chunks for name in corrected):
+            return ds.assign(xr.Dataset(corrected).compute().data_vars)
+        return ds.assign(corrected)
+
+    def to_dataset(self) -> xr.Dataset:
+        """Tables and plan (see ``BiasCorrection``)."""
+        return self.tables.assign_attrs({PLAN: self.plan.to_json()})
+
+    def _template(self) -> xr.DataArray:
+        sizes = [self.tables.sizes[d] for d in self.plan.space]
+        coords = {d: self.tables[d] for d in self.plan.space if d in self.tables.coords}
+        return xr.DataArray(np.empty(sizes, dtype=bool), dims=self.plan.space, coords=coords)
+
+    def _names(self, variable: str) -> dict[str, str]:
+        prefix = f"{variable}_"
+        return {str(n)[len(prefix) :]: str(n) for n in self.tables.data_vars if str(n).startswith(prefix)}
+
+
+def fit(
+    reference: xr.Dataset,
+    historical: xr.Dataset,
+    *,
+    method: str | Mapping[str, str] = "qdm",
+    variables: Sequence[str] | None = None,
+    grouping: Grouping | None = None,
+    options: Options | None = None,
+    calibration: tuple[str, str] | None = None,
+    calendars: str | None = None,
+    compute: bool = True,
+) -> FittedCorrection:
+    """Fit a correction of a model's climate to the reference's.
+
+    Args:
+        reference: the coarsened truth [time, lat, lon].
+        historical: the model's historical run on the same cells [time, lat, lon].
+        method: ``identity``, ``scaling``, ``eqm``, ``dqm``, ``qdm`` or ``mbcn``, for all variables or by variable.
+        variables: which to correct; all of the historical run with a time axis when None.
+        grouping: which time steps share a map.
+        options: how quantiles are taken and used.
+        calibration: first and last day (or year) of the calibration; everything when None.
+        calendars: ``year-fraction`` to compare days of two calendars by the fraction of their year; None to refuse two.
+        compute: False leaves the tables lazy, for grids whose tables do not fit in memory.
+
+    Returns:
+        The fitted correction.
+    """
+    grouping, options = grouping or Grouping(), options or Options()
+    names = series.pick_variables(reference, historical, variables)
+    rules = tuple(
+        make_rule(n, method if isinstance(method, str) else method.get(n, "identity"), options) for n in names
+    )
+    pairs = {}
+    for name in names:
+        truth = series.select_period(
+            series.in_units(reference[name], name, None, "reference"), calibration, "reference"
+        )
+        model = series.in_units(historical[name], name, str(truth.attrs["units"]), "historical run")
+        model = series.select_period(model, calibration, "historical run")
+        series.check_grid(truth, model, "historical run")
+        series.check_calendars(truth, model, calendars)
+        series.check_overlap(truth, model)
+        space = space_of(model)
+        pairs[name] = (truth.transpose(*space, "time"), model.transpose(*space, "time"))
+    truth, model = pairs[names[0]]
+    hours = grouping.hour_classes(model.time)
+    chunks = block_chunks(model, max(truth.sizes["time"], model.sizes["time"]))
+    tables = {
+        f"{rule.name}_{table}": values
+        for rule in rules
+        for table, values in fit_variable(
+            *pairs[rule.name], rule, grouping, hours, options.missing, chunks
+        ).items()
+    }
+    plan = Plan(
+        rules=rules,
+        units={name: str(pairs[name][0].attrs["units"]) for name in names},
+        grouping=grouping,
+        joint_grouping=options.joint_grouping,
+        hours=hours,
+        missing=options.missing,
+        space=space_of(model),
+        reference_period=series.period_of(truth.time),
+        historical_period=series.period_of(model.time),
+        reference_calendar=calendar(truth.time),
+        historical_calendar=calendar(model.time),
+    )
+    coords = {d: model[d] for d in plan.space if d in model.coords}
+    fitted = xr.Dataset(tables, coords=coords | {"quantile": list(rules[0].probabilities)})
+    return FittedCorrection(plan, fitted.compute() if compute else fitted)
+
+
+def from_dataset(ds: xr.Dataset) -> FittedCorrection:
+    """The correction that ``to_dataset`` described."""
+    if PLAN not in ds.attrs:
+        raise FinescaleError(
+            f"a bias correction carries its plan: the dataset has no attribute {PLAN}; save it with to_dataset()"
+        )
+    return FittedCorrection(Plan.from_json(ds.attrs[PLAN]), ds.drop_attrs(deep=False))

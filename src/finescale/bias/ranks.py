@@ -1,0 +1,73 @@
+"""Where each value of a series stands among the values of its window: the tau of quantile delta mapping."""
+
+import numpy as np
+
+from finescale.bias.compiled import Floats, Integers, compiled
+from finescale.bias.windows import arrange, first_window, next_window
+
+
+@compiled
+def average_rank(pool: Floats, size: int, value: float) -> float:
+    """Rank of a value of the pool, from 1; tied values share their average rank."""
+    low, high = 0, size
+    while low < high:
+        middle = (low + high) // 2
+        if pool[middle] < value:
+            low = middle + 1
+        else:
+            high = middle
+    left, high = low, size
+    while low < high:
+        middle = (low + high) // 2
+        if pool[middle] <= value:
+            low = middle + 1
+        else:
+            high = middle
+    return (left + low + 1) / 2.0
+
+
+@compiled
+def window_ranks(values: Floats, order: Integers, starts: Integers, slots: int, half: int) -> Floats:
+    """Share of the window's values that each value exceeds: 0 for the least, 1 for the greatest.
+
+    With average ranks r of n values, tau = (r / n - a) b / (b - a), where a and b are the least and greatest r / n
+    of the window: without ties (r - 1) / (n - 1).
+
+    Args:
+        values: one series a cell [cell, time]; NaN stays NaN.
+        order: time steps sorted by group [time].
+        starts: where each group starts in ``order`` [groups + 1].
+        slots: groups in a year.
+        half: slots pooled on either side.
+
+    Returns:
+        tau [cell, time], 1/2 where the whole window has one value.
+    """
+    groups = starts.size - 1
+    out = np.full(values.shape, np.nan)
+    pool, spare = np.empty(values.shape[1]), np.empty(values.shape[1])
+    for c in range(values.shape[0]):
+        arranged, counts = arrange(values[c], order, starts)
+        for base in range(0, groups, slots):
+            size = 0
+            for s in range(slots):
+                if s == 0:
+                    size = first_window(arranged, counts, starts, base, slots, half, pool)
+                elif half < (slots - 1) / 2:
+                    leaving, entering = base + (s - half - 1) % slots, base + (s + half) % slots
+                    size = next_window(arranged, counts, starts, leaving, entering, pool, size, spare)
+                    pool, spare = spare, pool
+                if size == 0:
+                    continue
+                least = average_rank(pool, size, pool[0]) / size
+                greatest = average_rank(pool, size, pool[size - 1]) / size
+                for k in range(starts[base + s], starts[base + s + 1]):
+                    value = values[c, order[k]]
+                    if np.isnan(value):
+                        continue
+                    if greatest > least:
+                        rank = average_rank(pool, size, value) / size
+                        out[c, order[k]] = greatest * (rank - least) / (greatest - least)
+                    else:
+                        out[c, order[k]] = 0.5
+    return out

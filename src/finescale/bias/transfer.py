@@ -1,0 +1,108 @@
+"""From one distribution to another: quantile tables applied to every value of every cell.
+
+Between two quantiles the two quantile functions are interpolated linearly (or the nearest quantile is taken); beyond
+the outer ones the shift, or the ratio, of the outermost quantile is kept.
+"""
+
+import numpy as np
+
+from finescale.bias.compiled import Floats, Integers, compiled
+
+
+@compiled
+def locate(nodes: Floats, x: float, nearest: bool) -> tuple[int, float]:
+    """Node below x and the weight of the node above it; the outermost node beyond the ends."""
+    last = nodes.size - 1
+    if x <= nodes[0]:
+        return 0, 0.0
+    if x >= nodes[last]:
+        return last, 0.0
+    low = int(np.searchsorted(nodes, x, side="right")) - 1
+    weight = float((x - nodes[low]) / (nodes[low + 1] - nodes[low]))
+    if nearest:
+        return (low + 1, 0.0) if weight > 0.5 else (low, 0.0)
+    return low, weight
+
+
+@compiled
+def correct(x: float, old: Floats, new: Floats, k: int, weight: float, ratio: bool) -> float:
+    """Move x as the quantile functions ``old`` and ``new`` differ at a node and a weight."""
+    if weight > 0.0:
+        source = old[k] + weight * (old[k + 1] - old[k])
+        target = new[k] + weight * (new[k + 1] - new[k])
+    else:
+        source, target = old[k], new[k]
+    if not ratio:
+        return float(x + (target - source))
+    if x == 0.0:
+        return 0.0
+    # A ratio to nothing says nothing: take it where the model first has an amount.
+    while source <= 0.0 and k < old.size - 1:
+        k += 1
+        source, target = old[k], new[k]
+    return float(x * (target / source)) if source > 0.0 else x
+
+
+@compiled
+def map_values(
+    values: Floats, group: Integers, old: Floats, new: Floats, ratio: bool, nearest: bool
+) -> Floats:
+    """Quantile mapping: each value moves as the quantile functions differ where it stands in ``old``.
+
+    Args:
+        values: one series a cell [cell, time].
+        group: group of each time step [time].
+        old: quantiles of the model [cell, group, quantile].
+        new: quantiles of the reference [cell, group, quantile].
+        ratio: multiply instead of add.
+        nearest: take the nearest quantile instead of interpolating.
+
+    Returns:
+        The mapped values [cell, time]; NaN where a value or a table is missing.
+    """
+    out = np.full(values.shape, np.nan)
+    for c in range(values.shape[0]):
+        for t in range(values.shape[1]):
+            x, g = values[c, t], group[t]
+            if np.isnan(x) or np.isnan(old[c, g, 0]) or np.isnan(new[c, g, 0]):
+                continue
+            k, weight = locate(old[c, g], x, nearest)
+            out[c, t] = correct(x, old[c, g], new[c, g], k, weight, ratio)
+    return out
+
+
+@compiled
+def map_ranks(
+    values: Floats,
+    ranks: Floats,
+    group: Integers,
+    probabilities: Floats,
+    old: Floats,
+    new: Floats,
+    ratio: bool,
+    nearest: bool,
+) -> Floats:
+    """Quantile delta mapping: each value moves as the quantile functions differ at its own rank.
+
+    Args:
+        values: one series a cell [cell, time].
+        ranks: where each value stands in its own series, in [0, 1] [cell, time].
+        group: group of each time step [time].
+        probabilities: of the quantiles [quantile].
+        old: quantiles of the model [cell, group, quantile].
+        new: quantiles of the reference [cell, group, quantile].
+        ratio: multiply instead of add.
+        nearest: take the nearest quantile instead of interpolating.
+
+    Returns:
+        The mapped values [cell, time]; NaN where a value or a table is missing.
+    """
+    out = np.full(values.shape, np.nan)
+    for c in range(values.shape[0]):
+        for t in range(values.shape[1]):
+            x, g = values[c, t], group[t]
+            if np.isnan(x) or np.isnan(old[c, g, 0]) or np.isnan(new[c, g, 0]):
+                continue
+            k, weight = locate(probabilities, ranks[c, t], nearest)
+            out[c, t] = correct(x, old[c, g], new[c, g], k, weight, ratio)
+    return out
