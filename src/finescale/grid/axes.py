@@ -14,12 +14,12 @@ Floats = NDArray[np.float64]
 
 
 def edges_of(ds: xr.Dataset, name: str) -> Floats:
-    """Edges [n + 1] of the cells along `lat` or `lon`: CF bounds where the data declare them, else midpoints.
+    """Edges [n + 1] of the cells along an axis: CF bounds where the data declare them, else midpoints.
 
     Longitudes are unwrapped, so that they rise or fall along the whole axis.
     """
     centres = np.asarray(ds[name].values, dtype=np.float64)
-    if name == "lon":
+    if name in ("lon", "rlon"):
         centres = np.unwrap(centres, period=360.0)
     steps = np.diff(centres)
     if centres.size < 2 or not (np.all(steps > 0) or np.all(steps < 0)):

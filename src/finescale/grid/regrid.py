@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+
 import numpy as np
 import scipy.sparse as sp
 import xarray as xr
 
 from finescale.errors import FinescaleError
 from finescale.grid.axes import Floats, around, edges_of, linear, linear_around, overlap
+from finescale.grid.cells import cells_of, is_regular
 from finescale.grid.grid import Grid
 from finescale.grid.horizontal import add_cell_method, map_fields
+from finescale.grid.overlap import overlap_shares
 from finescale.grid.weights import Weights
 
 
@@ -28,10 +32,16 @@ def conservative(ds: xr.Dataset, target: Grid, *, coverage: float = 0.5) -> xr.D
     """
     if not 0 < coverage <= 1:
         raise FinescaleError(f"coverage is a share in (0, 1]: {coverage}; choose 0.5 or the like")
-    lat = overlap(_sine(edges_of(ds, "lat")), _sine(target.lat_edges))
-    lon = around(edges_of(ds, "lon"), target.lon_edges)
-    weights = Weights(sp.csr_array(sp.kron(lat, lon, format="csr")), target.shape)
-    out = map_fields(lambda x: weights.mean(x, coverage), ds, target)
+    dims: tuple[Hashable, Hashable] = ("lat", "lon")
+    if is_regular(ds):
+        lat = overlap(_sine(edges_of(ds, "lat")), _sine(target.lat_edges))
+        lon = around(edges_of(ds, "lon"), target.lon_edges)
+        shares = sp.csr_array(sp.kron(lat, lon, format="csr"))
+    else:
+        cells = cells_of(ds)
+        dims, shares = cells.dims, overlap_shares(cells, target)
+    weights = Weights(shares, target.shape)
+    out = map_fields(lambda x: weights.mean(x, coverage), ds, target, dims=dims)
     return add_cell_method(out, "area: mean", over=("lat", "lon"))
 
 
