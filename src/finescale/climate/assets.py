@@ -1,8 +1,8 @@
 """One asset of a catalogue, opened lazily through intake-esm, whatever it is stored in and wherever it lies.
 
-Three faults of the libraries below are gone round here: intake-esm hands zarr an option that local stores refuse (local
-stores get a `file://` address); netCDF4 is not safe in threads (files open one after another, HDF5 files through
-h5netcdf, so that later reads may run in parallel); and a missing zarr chunk reads as NaN without a word (it is looked for).
+Three faults of the libraries below are gone round here: intake-esm hands zarr an option that local stores refuse
+(local stores get a `file://` address); netCDF4 is not safe in threads (files open one after another, HDF5 files through
+h5netcdf, so that later reads may run in parallel); a missing zarr chunk reads as NaN (it is looked for).
 """
 
 from __future__ import annotations
@@ -12,20 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import dask
-import fsspec
-import intake_esm
 import pandas as pd
 import xarray as xr
+from intake_esm.core import esm_datastore
 
+from finescale.climate.files import READ_BYTES, engine_of, options_for
+from finescale.climate.holes import check_holes
 from finescale.climate.table import ROW, Catalogue, reason, resolve
 from finescale.errors import FinescaleError
 
-# Public buckets are read without an account.
-_ANONYMOUS: Mapping[str, dict[str, Any]] = {
-    "gs": {"token": "anon"},
-    "gcs": {"token": "anon"},
-    "s3": {"anon": True},
-}
 _LEAK = "intake_esm_"  # prefix of what intake-esm adds to the attributes: paths of this machine among it
 
 
@@ -54,34 +49,17 @@ def open_asset(
     options = options_for(address, storage_options)
     try:
         opened = _through_intake(catalogue, row, address, form, options)
+        if form == "zarr":
+            check_holes(address, [str(n) for n in opened.data_vars], options)
+    except FinescaleError as error:
+        raise AssetError(_say(catalogue, row, str(error))) from error
     except Exception as error:  # every backend raises its own kinds
         raise AssetError(_say(catalogue, row, f"it cannot be opened ({reason(error)})")) from error
     return clean_attrs(opened)
 
 
-def options_for(address: str, given: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Return the storage options of an address: the given ones over those of a public bucket."""
-    return {**_ANONYMOUS.get(address.partition("://")[0], {}), **(given or {})}
-
-
-def engine_of(address: str, options: Mapping[str, Any]) -> str:
-    """Return the xarray engine for a netCDF file by its first bytes."""
-    with fsspec.open(address, "rb", **options) as file:
-        magic = file.read(4)
-    if magic[:3] == b"CDF":
-        return "scipy" if "://" in address and not address.startswith("file://") else "netcdf4"
-    if magic == b"\x89HDF":
-        return "h5netcdf"
-    kind = (
-        "a GRIB file; convert it to netCDF first (for example with cfgrib)"
-        if magic == b"GRIB"
-        else "not a netCDF file"
-    )
-    raise FinescaleError(f"a netCDF asset is netCDF: {address.rsplit('/', 1)[-1]} is {kind}")
-
-
 def clean_attrs(ds: xr.Dataset) -> xr.Dataset:
-    """Drop what the catalogue library wrote into the attributes, and the empty axis of decadal predictions."""
+    """Drop what the catalogue library wrote into the attributes, and the empty axis of decadal runs."""
     ds = ds.copy()
     ds.attrs = {k: v for k, v in ds.attrs.items() if not str(k).startswith(_LEAK)}
     for name in ("dcpp_init_year", "dcpp_start_year"):
@@ -106,12 +84,12 @@ def _through_intake(
         },
     }
     frame = pd.DataFrame([{ROW: str(row[ROW]), variable: str(row[variable]), "address": address}])
-    reading: dict[str, Any] = {"chunks": {}, "decode_timedelta": False}
+    reading: dict[str, Any] = {"chunks": {} if form == "zarr" else "auto", "decode_timedelta": False}
     reading["engine"] = "zarr" if form == "zarr" else engine_of(address, options)
     if form == "zarr":
         reading["backend_kwargs"] = {"storage_options": options}
-    store = intake_esm.esm_datastore({"esmcat": spec, "df": frame}, threaded=False)
-    with dask.config.set(scheduler="synchronous"):
+    store = esm_datastore({"esmcat": spec, "df": frame}, threaded=False)
+    with dask.config.set({"scheduler": "synchronous", "array.chunk-size": READ_BYTES}):
         source = store[store.keys()[0]](
             xarray_open_kwargs=reading, storage_options=None if form == "zarr" else options, threaded=False
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import cftime
 import numpy as np
@@ -51,14 +51,14 @@ def convert(ds: xr.Dataset, target: str, policy: Policy) -> xr.Dataset:
     wanted, source = _ALIASES.get(target, target), calendar_of(ds)
     if wanted not in _CALENDARS:
         raise FinescaleError(f"a calendar is one of {', '.join(_CALENDARS)}: {target!r}; choose one of these")
-    if wanted == source or {wanted, source} <= set(_GREGORIAN) and int(ds["time"].dt.year[0]) > 1582:
+    if wanted == source or ({wanted, source} <= set(_GREGORIAN) and int(ds["time"].dt.year[0]) > 1582):
         return ds
     positions, stamps = (_same_date if policy == "same-date" else _nearest_day)(ds["time"], wanted)
     if not positions.size:
         raise FinescaleError(
             f"a conversion keeps some days: none of the series exists in {wanted}; check its dates"
         )
-    index = xr.CFTimeIndex(stamps)
+    index: Any = xr.CFTimeIndex(stamps)  # type: ignore[no-untyped-call]
     times = index.to_datetimeindex(time_unit="ns") if wanted in _GREGORIAN else index
     moved = ds.isel(time=positions).assign_coords(time=("time", times, dict(ds["time"].attrs)))
     moved.attrs["calendar_policy"] = f"{source} to {wanted} by {policy}"

@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import intake_esm
 import pandas as pd
 import xarray as xr
+from intake_esm.core import esm_datastore
 
 from finescale.climate.assets import AssetError, open_asset
 from finescale.climate.join import join_time
@@ -30,7 +30,7 @@ Facets = Mapping[str, Any]
 _SHOWN = 12
 
 
-def search(catalogue: str | Path | Catalogue, **facets: Any) -> pd.DataFrame:
+def search(catalogue: str | Path | Catalogue, **facets: object) -> pd.DataFrame:
     """Return the rows of a catalogue that match every facet.
 
     Args:
@@ -98,12 +98,12 @@ def open_series(
     return merged
 
 
-def write(folder: str | Path, rows: Sequence[Mapping[str, Any]], *, id: str, description: str) -> Path:  # noqa: A002 - the specification's word
+def write(folder: str | Path, rows: Sequence[Mapping[str, Any]], *, id: str, description: str) -> Path:
     """Write a catalogue of assets: `catalogue.json` and `catalogue.csv`.
 
     Args:
         folder: where the catalogue goes; relative paths in the rows start here.
-        rows: one mapping an asset, with `path`, `variable_id` and the facets; `format` (zarr or netcdf) when mixed.
+        rows: one mapping an asset: `path`, `variable_id`, the facets, and `format` (zarr or netcdf) if mixed.
         id: name of the catalogue.
         description: a sentence on what it holds.
     """
@@ -115,6 +115,7 @@ def write(folder: str | Path, rows: Sequence[Mapping[str, Any]], *, id: str, des
             "zarr" if str(p).rstrip("/").endswith(".zarr") else "netcdf" for p in table["path"]
         ]
     facets = [c for c in table.columns if c not in ("path", "format", "variable_id", "time_range")]
+    described = [c for c in table.columns if c not in ("path", "format")]
     aggregations: list[dict[str, Any]] = [{"type": "union", "attribute_name": "variable_id"}]
     if "time_range" in table.columns:
         aggregations.append(
@@ -125,7 +126,7 @@ def write(folder: str | Path, rows: Sequence[Mapping[str, Any]], *, id: str, des
         "id": id,
         "description": description,
         "catalog_file": "catalogue.csv",
-        "attributes": [{"column_name": c, "vocabulary": ""} for c in table.columns if c not in ("path", "format")],
+        "attributes": [{"column_name": c, "vocabulary": ""} for c in described],
         "assets": {"column_name": "path", "format_column_name": "format"},
         "aggregation_control": {
             "variable_column_name": "variable_id", "groupby_attrs": facets, "aggregations": aggregations
@@ -143,7 +144,7 @@ def write(folder: str | Path, rows: Sequence[Mapping[str, Any]], *, id: str, des
 def _search(loaded: Catalogue, query: dict[str, list[str]]) -> pd.DataFrame:
     if not query:
         return loaded.table
-    store = intake_esm.esm_datastore({"esmcat": dict(loaded.spec), "df": loaded.table}, threaded=False)
+    store = esm_datastore({"esmcat": dict(loaded.spec), "df": loaded.table}, threaded=False)
     try:
         return store.esmcat.search(query=query)
     except re.error as error:
@@ -152,7 +153,7 @@ def _search(loaded: Catalogue, query: dict[str, list[str]]) -> pd.DataFrame:
         ) from error
 
 
-def _values(loaded: Catalogue, facet: str, value: Any) -> list[str]:
+def _values(loaded: Catalogue, facet: str, value: object) -> list[str]:
     """Return the wanted values as the table spells them: all text, versions with or without their v."""
     given = [str(v) for v in (value if isinstance(value, list | tuple | set) else [value])]
     column = loaded.column(facet)
@@ -211,7 +212,7 @@ def _one_series(loaded: Catalogue, facets: dict[str, Any], name: str) -> pd.Data
     keys = [c for c in loaded.series_columns if c in found.columns]
     series = found.drop_duplicates(keys)
     if len(series) > 1:
-        differ = [c for c in keys if series[c].nunique(dropna=False) > 1]
+        differ = [c for c in keys if len(series[c].drop_duplicates()) > 1]
         lines = [", ".join(f"{c}={r[c]}" for c in differ) for _, r in series[differ].head(_SHOWN).iterrows()]
         more = f"\n  ... and {len(series) - _SHOWN} more" if len(series) > _SHOWN else ""
         raise FinescaleError(

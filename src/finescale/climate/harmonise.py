@@ -99,7 +99,7 @@ def _grid_mapping(ds: xr.Dataset) -> dict[str, xr.DataArray]:
 
 def _squeezed(ds: xr.Dataset) -> tuple[xr.Dataset, list[str]]:
     """Drop dimensions of one, name the ensemble `member`, refuse levels that nobody chose."""
-    done = []
+    done: list[str] = []
     for name in _MEMBERS:
         if ds.sizes.get(name, 1) > 1 and name != "member":
             ds, done = ds.rename({name: "member"}), [*done, f"renamed {name} to member"]
@@ -171,6 +171,6 @@ def _check_dims(da: xr.DataArray) -> None:
     extra = [d for d in da.dims if d not in ("member", "time", "lat", "lon", "y", "x")]
     if extra:
         raise FinescaleError(
-            f"a field has one value a cell and time: {da.name} also has {', '.join(f'{d} ({da.sizes[d]})' for d in extra)}; "
-            "select one"
+            f"a field has one value a cell and time: {da.name} also has the dimension "
+            f"{', '.join(f'{d} ({da.sizes[d]})' for d in extra)}; select one"
         )

@@ -6,12 +6,13 @@ Every seam is checked: no piece may repeat or leave out a step, change its calen
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from itertools import pairwise
 
 import numpy as np
 import xarray as xr
 
 from finescale.climate.provenance import series_attrs
+from finescale.climate.timeline import seconds
 from finescale.errors import FinescaleError
 
 # A month has 28 to 31 days and a year 365 or 366: seams of monthly data may differ by this factor.
@@ -34,9 +35,7 @@ def join_time(pieces: Sequence[xr.Dataset], names: Sequence[str]) -> xr.Dataset:
         )
     order = sorted(range(len(pieces)), key=lambda i: _first_key(pieces[i]))
     ordered, labels = [pieces[i] for i in order], [names[i] for i in order]
-    for (a, before), (b, after) in zip(
-        zip(labels, ordered, strict=True), list(zip(labels, ordered, strict=True))[1:], strict=False
-    ):
+    for (a, before), (b, after) in pairwise(zip(labels, ordered, strict=True)):
         check_seam(before, after, a, b)
     grid = {n: v for n, v in ordered[0].coords.items() if "time" not in v.dims}
     same = [ordered[0]] + [
@@ -62,7 +61,8 @@ def check_seam(before: xr.Dataset, after: xr.Dataset, first: str, second: str) -
     calendars = before["time"].dt.calendar, after["time"].dt.calendar
     if calendars[0] != calendars[1]:
         raise FinescaleError(
-            f"joined series share a calendar: {pair} have {calendars[0]} and {calendars[1]}; convert one by a stated policy"
+            f"joined series share a calendar: {pair} have {calendars[0]} and {calendars[1]}; "
+            "convert one by a stated policy"
         )
     _check_grid(before, after, pair)
     for name in before.data_vars.keys() & after.data_vars.keys():
@@ -72,7 +72,7 @@ def check_seam(before: xr.Dataset, after: xr.Dataset, first: str, second: str) -
                 f"joined series share units: {name} of {pair} is in {units[0]!r} and {units[1]!r}; harmonise first"
             )
     step = _step(before) or _step(after)
-    gap = _seconds(after["time"].values[0] - before["time"].values[-1])
+    gap = seconds(after["time"].values[0] - before["time"].values[-1])
     if gap <= 0:
         raise FinescaleError(
             f"joined series follow one another: {second} begins at {_stamp(after, 0)}, before {first} ends at "
@@ -95,7 +95,8 @@ def _check_grid(before: xr.Dataset, after: xr.Dataset, pair: str) -> None:
     for dim, size in before.sizes.items():
         if dim != "time" and after.sizes.get(dim) != size:
             raise FinescaleError(
-                f"joined series share a grid: {dim} of {pair} has {size} and {after.sizes.get(dim)} cells; regrid one of them"
+                f"joined series share a grid: {dim} of {pair} has {size} and "
+                f"{after.sizes.get(dim)} cells; regrid one of them"
             )
 
 
@@ -103,13 +104,7 @@ def _step(ds: xr.Dataset) -> float | None:
     if ds.sizes["time"] < 2:
         return None
     ends = ds["time"].values[-min(25, ds.sizes["time"]) :]
-    return float(np.median([_seconds(b - a) for a, b in zip(ends, ends[1:], strict=False)]))
-
-
-def _seconds(delta: Any) -> float:
-    if isinstance(delta, np.timedelta64):
-        return float(delta / np.timedelta64(1, "s"))
-    return float(delta.total_seconds())
+    return float(np.median([seconds(b - a) for a, b in pairwise(ends)]))
 
 
 def _first_key(ds: xr.Dataset) -> tuple[int, ...]:

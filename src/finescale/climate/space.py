@@ -1,4 +1,4 @@
-"""The horizontal axes of a file, brought to one form: `lat` and `lon` ascending, or `y, x` with two-dimensional ones."""
+"""The horizontal axes of a file in one form: `lat` and `lon` ascending, or `y, x` with two-dimensional ones."""
 
 from __future__ import annotations
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import Any, NamedTuple
+from datetime import date
+from typing import NamedTuple
 
+import cftime
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
 from finescale.errors import FinescaleError
 
-Period = tuple[Any, Any]  # first and last day, both included: dates, or text such as "2001-02-28"
+Period = tuple[object, object]  # first and last day, both included: dates, or text such as "2001-02-28"
 
 
 class Region(NamedTuple):
@@ -38,12 +40,12 @@ def axis_of(ds: xr.Dataset, kind: str) -> Hashable | None:
         ),
     }[kind]
     candidates = [n for n in ds.variables if not str(n).lower().endswith(("_bnds", "_bounds", "_vertices"))]
-    for test in (
-        lambda n: ds[n].attrs.get("standard_name") == words[0],
-        lambda n: ds[n].attrs.get("units") in words[1],
-        lambda n: str(n).lower() in words[2],
+    units = {n: ds[n].attrs.get("units") for n in candidates}
+    for found in (
+        [n for n in candidates if ds[n].attrs.get("standard_name") == words[0]],
+        [n for n in candidates if units[n] in words[1]],
+        [n for n in candidates if str(n).lower() in words[2]],
     ):
-        found = [n for n in candidates if test(n)]
         # Staggered grids have several; the one of cell centres has the plainest name.
         if found:
             return min(found, key=lambda n: (len(str(n)), str(n)))
@@ -53,7 +55,8 @@ def axis_of(ds: xr.Dataset, kind: str) -> Hashable | None:
 def days(time: xr.DataArray) -> NDArray[np.int64]:
     """Return the day of each time [time] as the number yyyymmdd, in whatever calendar."""
     index = time.dt
-    return np.asarray(index.year * 10000 + index.month * 100 + index.day, dtype=np.int64).reshape(-1)
+    number = index.year * 10000 + index.month * 100 + index.day
+    return np.asarray(number.values, dtype=np.int64).reshape(-1)
 
 
 def crop_period(ds: xr.Dataset, period: Period, what: str = "the series") -> xr.Dataset:
@@ -93,7 +96,7 @@ def crop_region(
         raise FinescaleError(
             f"a region needs latitude and longitude: found {sorted(map(str, ds.variables))}; name them"
         )
-    rows = (ds[lat].values >= box.south) & (ds[lat].values <= box.north)
+    rows: NDArray[np.bool_] = (ds[lat].values >= box.south) & (ds[lat].values <= box.north)
     offset = np.mod(ds[lon].values - box.west, 360.0)
     width = np.mod(box.east - box.west, 360.0) or 360.0
     columns = offset <= width
@@ -104,7 +107,7 @@ def crop_region(
         return ds.isel(
             {ds[lat].dims[0]: _grown(rows, margin), ds[lon].dims[0]: _around(order, columns, margin)}
         )
-    inside = rows & columns
+    inside: NDArray[np.bool_] = np.asarray(rows & columns)
     _some(inside, "cells", box.west, box.east)
     spans = {
         d: inside.any(axis=tuple(i for i in range(inside.ndim) if i != k)) for k, d in enumerate(ds[lat].dims)
@@ -150,8 +153,8 @@ def _ordinal(stamp: NDArray[np.int64]) -> NDArray[np.float64]:
     return np.asarray(stamp // 10000 * 365.25 + (stamp // 100 % 100) * 30.44 + stamp % 100, dtype=np.float64)
 
 
-def _day(value: Any) -> int:
-    if hasattr(value, "year"):
+def _day(value: object) -> int:
+    if isinstance(value, date | cftime.datetime):
         return int(value.year * 10000 + value.month * 100 + value.day)
     parts = str(value)[:10].split("-")
     if len(parts) != 3 or not all(p.isdigit() for p in parts):

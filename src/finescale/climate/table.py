@@ -179,9 +179,11 @@ def _read_table(address: str, name: str, options: dict[str, Any]) -> pd.DataFram
     if broken or not header:
         where = ", ".join(f"line {b.number} has {b.actual_columns}" for b in broken[:5])
         raise FinescaleError(
-            f"every row of a catalogue has as many cells as its header: {len(names)} in {name}, but {where}; mend these rows"
+            f"every row of a catalogue has as many cells as its header: {len(names)} in {name}, but {where}; "
+            "mend these rows"
         )
-    return table.to_pandas(types_mapper={pa.string(): pd.ArrowDtype(pa.string())}.get)
+    frame: pd.DataFrame = table.to_pandas(types_mapper={pa.string(): pd.ArrowDtype(pa.string())}.get)
+    return frame
 
 
 def _plain_variables(catalogue: Catalogue) -> Catalogue:

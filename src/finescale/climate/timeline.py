@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from itertools import pairwise
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
@@ -38,7 +39,14 @@ def seconds_between(time: xr.DataArray) -> np.ndarray[tuple[int], np.dtype[np.fl
     values = time.values
     if values.dtype.kind == "M":
         return np.asarray(np.diff(values) / np.timedelta64(1, "s"), dtype=np.float64)
-    return np.array([(b - a).total_seconds() for a, b in pairwise(values)], dtype=np.float64)
+    return np.array([seconds(b - a) for a, b in pairwise(values)], dtype=np.float64)
+
+
+def seconds(delta: timedelta | np.timedelta64) -> float:
+    """Return the length of a difference of two times of any calendar."""
+    return (
+        float(delta / np.timedelta64(1, "s")) if isinstance(delta, np.timedelta64) else delta.total_seconds()
+    )
 
 
 def sampling(da: xr.DataArray) -> Literal["instant", "mean", "unknown"]:
@@ -113,7 +121,7 @@ def _check_decoded(ds: xr.Dataset) -> None:
 
 def _to_seconds(ds: xr.Dataset) -> tuple[xr.Dataset, list[str]]:
     """Round away what days written as binary fractions leave behind; real stamps have whole seconds."""
-    index = ds.indexes["time"]
+    index: Any = ds.indexes["time"]
     rounded = index.round("s")
     if rounded.equals(index):
         return ds, []

@@ -47,13 +47,13 @@ class Conversion:
 
 
 @cache
-def _registry() -> Any:
-    from cf_xarray.units import units  # noqa: PLC0415 - pint takes 0.4 s, only conversions pay it
+def _registry() -> Any:  # noqa: ANN401 - pint is untyped
+    from cf_xarray.units import units  # here and not above: pint takes 0.4 s
 
     return units
 
 
-def _parse(text: str, name: str) -> Any:
+def _parse(text: str, name: str) -> Any:  # noqa: ANN401
     cleaned = _SPELLINGS.get(text.strip(), text.strip())
     cleaned = re.sub(r"\bof water( equivalent)?\b", "", cleaned).strip()
     try:

@@ -1,0 +1,80 @@
+"""Single files and stores, local or remote, opened lazily by what they are and not by what they are called."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import dask
+import fsspec
+import xarray as xr
+
+from finescale.climate.holes import check_holes
+from finescale.climate.table import reason
+from finescale.errors import FinescaleError
+
+# A file without chunks of its own would be one chunk of any size; this is what a read takes instead.
+READ_BYTES = "32MiB"
+# Public buckets are read without an account.
+_ANONYMOUS: Mapping[str, dict[str, Any]] = {
+    "gs": {"token": "anon"},
+    "gcs": {"token": "anon"},
+    "s3": {"anon": True},
+}
+
+
+def open_file(
+    address: str, options: Mapping[str, Any] | None = None, variables: Sequence[str] = ()
+) -> xr.Dataset:
+    """Open one Zarr store or netCDF file lazily in its own chunks, telling which by its content.
+
+    Args:
+        address: path or URL.
+        options: options of the file system.
+        variables: names whose chunks must all be there, when it is a Zarr store.
+    """
+    given = options_for(address, options)
+    name = address.rstrip("/").rsplit("/", 1)[-1]
+    local = "://" not in address
+    if local and not Path(address).exists():
+        raise FinescaleError(f"a reference must exist: {name} is missing; check its path")
+    try:
+        if (local and Path(address).is_dir()) or name.endswith(".zarr") or ".zarr-v" in name:
+            stored = None if local else given
+            opened: xr.Dataset = xr.open_zarr(
+                address, chunks={}, decode_timedelta=False, storage_options=stored
+            )
+            check_holes(address, [str(n) for n in opened.data_vars if str(n) in variables], given)
+            return opened
+        engine = engine_of(address, given)
+        file = address if local else fsspec.open(address, "rb", **given).open()
+        with dask.config.set({"array.chunk-size": READ_BYTES}):
+            return xr.open_dataset(file, engine=engine, chunks="auto", decode_timedelta=False)
+    except FinescaleError:
+        raise
+    except Exception as error:  # every backend raises its own kinds
+        raise FinescaleError(
+            f"a file can be opened: {name} cannot ({reason(error)}); fetch or write it anew"
+        ) from error
+
+
+def options_for(address: str, given: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return the storage options of an address: the given ones over those of a public bucket."""
+    return {**_ANONYMOUS.get(address.partition("://")[0], {}), **(given or {})}
+
+
+def engine_of(address: str, options: Mapping[str, Any]) -> str:
+    """Return the xarray engine for a netCDF file by its first bytes."""
+    with fsspec.open(address, "rb", **options) as file:
+        magic = file.read(4)
+    if magic[:3] == b"CDF":
+        return "scipy" if "://" in address and not address.startswith("file://") else "netcdf4"
+    if magic == b"\x89HDF":
+        return "h5netcdf"
+    kind = (
+        "a GRIB file; convert it to netCDF first (for example with cfgrib)"
+        if magic == b"GRIB"
+        else "not a netCDF file"
+    )
+    raise FinescaleError(f"a netCDF asset is netCDF: {address.rsplit('/', 1)[-1]} is {kind}")

@@ -1,0 +1,76 @@
+"""Chunks that a Zarr store should have and has not: they would read as missing values without a word."""
+
+from __future__ import annotations
+
+import itertools
+import posixpath
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import numpy as np
+import zarr
+
+from finescale.climate.variables import VARIABLES
+from finescale.errors import FinescaleError
+
+
+def check_holes(address: str, names: Sequence[str], options: Mapping[str, Any] | None = None) -> None:
+    """Raise when a store lacks chunks of the named arrays.
+
+    An absent chunk of a `ratio` variable whose fill value is zero is no hole: writers leave dry blocks out.
+
+    Args:
+        address: path or URL of the store.
+        names: arrays to look at; those that are not there are passed over.
+        options: storage options of the address.
+    """
+    group = zarr.open_group(
+        address, mode="r", storage_options=dict(options or {}) if "://" in address else None
+    )
+    for name in names:
+        if name not in group or not isinstance(array := group[name], zarr.Array):
+            continue
+        dry = (
+            name in VARIABLES
+            and VARIABLES[name].kind == "ratio"
+            and np.all(np.asarray(array.fill_value) == 0)
+        )
+        if dry or array.nchunks_initialized >= array.nchunks:
+            continue
+        missing = _missing(address, name, array, dict(options or {}))
+        if missing:
+            index = missing[0]
+            spans = [
+                f"{i * c}..{min((i + 1) * c, n) - 1}"
+                for i, c, n in zip(index, _grid(array), array.shape, strict=True)
+            ]
+            raise FinescaleError(
+                f"a store is whole: {name} of {posixpath.basename(address.rstrip('/'))} lacks {len(missing)} of its "
+                f"chunks, the first at [{', '.join(spans)}]; fetch or write it anew"
+            )
+
+
+def _missing(
+    address: str, name: str, array: zarr.Array[Any], options: dict[str, Any]
+) -> list[tuple[int, ...]]:
+    present = _keys(posixpath.join(address, name), options)
+    counts = [range(-(-n // c)) for n, c in zip(array.shape, _grid(array), strict=True)]
+    return [
+        index for index in itertools.product(*counts) if array.metadata.encode_chunk_key(index) not in present
+    ]
+
+
+def _grid(array: zarr.Array[Any]) -> tuple[int, ...]:
+    """Extent of what one stored object holds: a shard where there are shards."""
+    return tuple(array.shards or array.chunks)
+
+
+def _keys(address: str, options: dict[str, Any]) -> set[str]:
+    if "://" not in address:
+        root = Path(address)
+        return {p.relative_to(root).as_posix() for p in root.rglob("*") if p.is_file()}
+    fs, path = fsspec.core.url_to_fs(address, **options)
+    base = path.rstrip("/") + "/"
+    return {str(key).removeprefix(base) for key in fs.find(path)}

@@ -1,0 +1,305 @@
+"""Bring a lazy data set here: in parallel, chunk by chunk, resumable, and never taken for whole before it is.
+
+A retrieval writes into `<store>.part`, a journal notes the SHA-256 of every finished chunk, and only a complete,
+verified store takes its final name. Killed at any moment it goes on where it stopped; chunks that do not match the
+journal are fetched again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import numpy as np
+import xarray as xr
+import zarr
+from numpy.typing import NDArray
+
+from finescale.climate.table import reason
+from finescale.errors import FinescaleError
+
+Progress = Callable[[int, int, str], None]
+
+
+class RetrievalError(FinescaleError):
+    """A chunk could not be fetched."""
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """A block of steps of one variable: what is fetched, written, checked and retried as one.
+
+    Attributes:
+        name: the variable.
+        number: position along time, from 0.
+        start: first step.
+        stop: one past the last step; a static variable has 0 and 0.
+    """
+
+    name: str
+    number: int
+    start: int
+    stop: int
+
+    @property
+    def key(self) -> str:
+        """Name in the journal."""
+        return f"{self.name}/{self.number}"
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What was retrieved: the SHA-256 of every chunk as stored, and how many had been there from an earlier try."""
+
+    chunks: Mapping[str, str]
+    resumed: int
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How often and how long to try again.
+
+    Attributes:
+        attempts: tries for one chunk.
+        pause: seconds before the second try; doubled before each further one.
+        sleep: what waits.
+    """
+
+    attempts: int = 5
+    pause: float = 1.0
+    sleep: Callable[[float], None] = time.sleep
+
+
+def retrieve(
+    ds: xr.Dataset,
+    store: str | Path,
+    *,
+    chunk_bytes: int = 32 * 2**20,
+    workers: int = 4,
+    patience: Patience | None = None,
+    progress: Progress | None = None,
+) -> Receipt:
+    """Compute a lazy data set into a Zarr store.
+
+    Memory stays near `workers` times `chunk_bytes`, whatever the length of the series.
+
+    Args:
+        ds: variables with `time` first, or static; lazy.
+        store: folder of the store; must not exist yet.
+        chunk_bytes: size of one chunk in memory, about.
+        workers: chunks on their way at the same time.
+        patience: retries; None takes five tries.
+        progress: called as progress(done, total, what) after every chunk.
+    """
+    target = Path(store)
+    if target.exists():
+        raise FinescaleError(f"a retrieval writes a new store: {target.name} exists; remove it first")
+    part = target.with_name(f"{target.name}.part")
+    ds = _prepared(ds)
+    steps = _steps_per_chunk(ds, chunk_bytes)
+    chunks = _plan(ds, steps)
+    journal = _Journal(part, _fingerprint(ds, steps))
+    if not journal.matches():
+        _start(ds, part, steps, journal)
+    done = {c.key: d for c in chunks if (d := journal.verified(c)) is not None}
+    resumed = len(done)
+    todo = [c for c in chunks if c.key not in done]
+    tell = _Teller(progress, len(chunks), resumed)
+
+    def one(chunk: Chunk) -> tuple[str, str]:
+        values = _fetch(ds, chunk, len(chunks), patience or Patience())
+        digest = journal.write(chunk, values)
+        tell(chunk)
+        return chunk.key, digest
+
+    done.update(_all(one, todo, workers))
+    (part / "data.zarr").rename(target)
+    shutil.rmtree(part)
+    return Receipt({c.key: done[c.key] for c in chunks}, resumed)
+
+
+class _Journal:
+    """The finished chunks of one `.part` folder."""
+
+    def __init__(self, part: Path, fingerprint: str) -> None:
+        self.data = part / "data.zarr"
+        self.plan = part / "plan"
+        self.path = part / "journal"
+        self.fingerprint = fingerprint
+        self.lock = Lock()
+        self.noted: dict[str, str] = {}
+        if self.matches() and self.path.exists():
+            # A kill may cut the last line: what does not parse was not finished.
+            for line in self.path.read_text(encoding="utf-8").splitlines():
+                key, _, digest = line.partition(" ")
+                if len(digest) == 64:
+                    self.noted[key] = digest
+
+    def matches(self) -> bool:
+        """True when the folder holds the beginnings of this very retrieval."""
+        return self.plan.exists() and self.plan.read_text(encoding="utf-8") == self.fingerprint
+
+    def verified(self, chunk: Chunk) -> str | None:
+        """Return the digest of a finished chunk whose bytes are still the same."""
+        noted = self.noted.get(chunk.key)
+        return noted if noted is not None and noted == self._digest(chunk) else None
+
+    def write(self, chunk: Chunk, values: NDArray[Any]) -> str:
+        """Write one chunk, make sure it is on disk, and note it."""
+        with zarr.config.set({"array.write_empty_chunks": True}):
+            array = zarr.open_array(self.data / chunk.name, mode="r+")
+            if chunk.stop:
+                array[chunk.start : chunk.stop] = values
+            else:
+                array[...] = values
+        digest = self._digest(chunk)
+        assert digest is not None
+        with self.lock, self.path.open("a", encoding="utf-8") as file:
+            file.write(f"{chunk.key} {digest}\n")
+            file.flush()
+            os.fsync(file.fileno())
+        return digest
+
+    def _digest(self, chunk: Chunk) -> str | None:
+        array = zarr.open_array(self.data / chunk.name, mode="r")
+        index = (chunk.number,) + (0,) * (array.ndim - 1)
+        path = self.data / chunk.name / array.metadata.encode_chunk_key(index)
+        return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
+
+
+class _Teller:
+    """Counts finished chunks for a progress bar, one thread at a time."""
+
+    def __init__(self, progress: Progress | None, total: int, done: int) -> None:
+        self.progress, self.total, self.done = progress, total, done
+        self.lock = Lock()
+
+    def __call__(self, chunk: Chunk) -> None:
+        with self.lock:
+            self.done += 1
+            if self.progress is not None:
+                self.progress(self.done, self.total, chunk.key)
+
+
+def _prepared(ds: xr.Dataset) -> xr.Dataset:
+    """Load the coordinates, put time first, and drop the source's encoding: the target has its own."""
+    moved = ds.transpose("time", ...) if "time" in ds.dims else ds
+    moved = moved.assign_coords({n: c.load() for n, c in moved.coords.items()})
+    for variable in moved.variables.values():
+        variable.encoding = {}
+    if "time" in moved.coords:
+        for name in {"time", *(n for n in moved.coords if moved[n].dtype.kind in "MO")}:
+            moved[name].encoding = {
+                "units": "seconds since 1850-01-01", "calendar": str(moved["time"].dt.calendar), "dtype": "int64"
+            }  # fmt: skip
+    return moved
+
+
+def _steps_per_chunk(ds: xr.Dataset, chunk_bytes: int) -> int:
+    """Whole days of the widest variable that fit; at least one step."""
+    if "time" not in ds.dims:
+        return 0
+    widest = max(v.nbytes // max(1, v.sizes["time"]) for v in ds.data_vars.values() if "time" in v.dims)
+    return max(1, min(ds.sizes["time"], chunk_bytes // max(1, widest)))
+
+
+def _plan(ds: xr.Dataset, steps: int) -> list[Chunk]:
+    chunks = []
+    for name in map(str, ds.data_vars):
+        if "time" not in ds[name].dims:
+            chunks.append(Chunk(name, 0, 0, 0))
+            continue
+        total = ds.sizes["time"]
+        chunks += [
+            Chunk(name, k, k * steps, min(total, (k + 1) * steps)) for k in range(math.ceil(total / steps))
+        ]
+    return chunks
+
+
+def _fingerprint(ds: xr.Dataset, steps: int) -> str:
+    """A digest of everything that must be equal for an interrupted retrieval to be this one."""
+    digest = hashlib.sha256(f"{steps}".encode())
+    for name in sorted(map(str, ds.variables)):
+        variable = ds.variables[name]
+        digest.update(f"{name}{variable.dims}{variable.shape}{variable.dtype}".encode())
+        if name in ds.coords:
+            values = variable.values
+            digest.update(
+                np.ascontiguousarray(values).tobytes()
+                if values.dtype.kind != "O"
+                else repr(values.tolist()).encode()
+            )
+        digest.update(json.dumps(variable.attrs, sort_keys=True, default=str).encode())
+    digest.update(json.dumps(ds.attrs, sort_keys=True, default=str).encode())
+    return digest.hexdigest()
+
+
+def _start(ds: xr.Dataset, part: Path, steps: int, journal: _Journal) -> None:
+    """Lay out the empty store; the plan is written last, so that a half-made layout is made anew."""
+    if part.exists():
+        shutil.rmtree(part)
+    part.mkdir(parents=True)
+    encoding = {
+        str(n): {
+            "chunks": tuple(steps if d == "time" else s for d, s in v.sizes.items()),
+            "_FillValue": math.nan,
+        }
+        for n, v in ds.data_vars.items()
+        if v.dtype.kind == "f"
+    }
+    encoding |= {str(n): {"_FillValue": None} for n, c in ds.coords.items() if c.dtype.kind == "f"}
+    ds.chunk().to_zarr(journal.data, compute=False, zarr_format=3, consolidated=False, encoding=encoding)
+    journal.plan.write_text(journal.fingerprint, encoding="utf-8")
+
+
+def _fetch(ds: xr.Dataset, chunk: Chunk, total: int, patience: Patience) -> NDArray[Any]:
+    field = ds[chunk.name]
+    piece = field.isel(time=slice(chunk.start, chunk.stop)) if chunk.stop else field
+    for attempt in range(1, patience.attempts + 1):
+        try:
+            return np.asarray(piece.compute(scheduler="synchronous").values)
+        except FinescaleError:
+            raise
+        except Exception as error:  # whatever a remote store may raise
+            if attempt == patience.attempts:
+                raise RetrievalError(_failed(piece, chunk, total, attempt, error)) from error
+            patience.sleep(patience.pause * 2 ** (attempt - 1))
+    raise AssertionError("a fetch returns or raises")
+
+
+def _failed(piece: xr.DataArray, chunk: Chunk, total: int, attempts: int, error: Exception) -> str:
+    when = (
+        f" ({str(piece['time'].values[0])[:16]} .. {str(piece['time'].values[-1])[:16]})"
+        if chunk.stop
+        else ""
+    )
+    return (
+        f"every chunk can be fetched: {chunk.key}{when}, one of {total}, failed {attempts} times "
+        f"({reason(error)}); run again to go on from here, or mend the source"
+    )
+
+
+def _all(one: Callable[[Chunk], tuple[str, str]], todo: list[Chunk], workers: int) -> dict[str, str]:
+    """Run in threads; the first failure lets running chunks finish and starts no other."""
+    pool = ThreadPoolExecutor(max_workers=workers)
+    try:
+        futures = [pool.submit(one, chunk) for chunk in todo]
+        wait(futures, return_when=FIRST_EXCEPTION)
+        failed = next((f for f in futures if f.done() and not f.cancelled() and f.exception()), None)
+        if failed is not None:
+            error = failed.exception()
+            assert error is not None
+            raise error
+        return dict(f.result() for f in futures)
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
