@@ -167,9 +167,9 @@ def _channel(
 ) -> NDArray[np.float64]:
     if name in ("latitude", "longitude"):
         degrees = lat if name == "latitude" else lon
-        return (degrees - degrees.mean()) / max(float(np.ptp(degrees)) / 2, 1e-6)
+        return np.asarray((degrees - degrees.mean()) / max(float(np.ptp(degrees)) / 2, 1e-6))
     if name == "land":
         land = _on_grid(static, "sftlf", ds)
-        return land / (100 if land.max() > 1.5 else 1)
+        return land / (100.0 if float(land.max()) > 1.5 else 1.0)
     height = _on_grid(static, "orog", ds)
     return height / 1000 if name == "height" else 10 * _slope(height, lat, lon)

@@ -108,7 +108,7 @@ class WienerDenoiser(Preconditioned):
     spread: Tensor
 
     def __init__(self, network: nn.Module, gaussian: GaussianClimate) -> None:
-        super().__init__(network, gaussian.mask)
+        super().__init__(network, gaussian.mask.clone())
         self.gaussian = gaussian
         cells = gaussian.mask.sum(dim=(1, 2))
         owner, c = gaussian.owner, len(cells)
@@ -141,7 +141,7 @@ class WienerDenoiser(Preconditioned):
 class EpsilonDenoiser(Preconditioned):
     """Epsilon prediction on the schedule of Schmidt et al. (2025): ``D(x) = x - sigma eps(alpha x, t)``.
 
-    No embedding of log sigma here: the network is told the schedule's time.
+    The network is told log sigma here too: an embedding of the time itself, as published, hardly varies.
     """
 
     def __init__(self, network: nn.Module, mask: Tensor, schedule: CosineSchedule) -> None:
@@ -155,8 +155,8 @@ class EpsilonDenoiser(Preconditioned):
     def forward(self, x_t: Tensor, sigma: Tensor, context: Context | None = None) -> Tensor:
         """See ``Denoiser``."""
         s = per_sample(sigma, x_t.shape[0])
-        alpha, t = self.schedule.time_of(s)
-        eps = self.estimate(_wide(alpha) * x_t * self.mask, t.flatten(), context)
+        alpha, _ = self.schedule.time_of(s)
+        eps = self.estimate(_wide(alpha) * x_t * self.mask, s.flatten().log(), context)
         return (x_t - _wide(s) * eps) * self.mask
 
 

@@ -1,0 +1,164 @@
+"""A trained prior as a folder: ``weights.safetensors`` and ``card.json``; nothing in it can run code."""
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import xarray as xr
+from safetensors.torch import load_file, save_file
+
+from finescale.errors import FinescaleError
+from finescale.fields.axis import step_hours
+from finescale.fields.pack import spatial_dims
+from finescale.fields.scaling import Scaling
+from finescale.prior.backbone import build_denoiser
+from finescale.prior.denoiser import Preconditioned
+from finescale.prior.gaussian import TENSORS, GaussianClimate
+from finescale.prior.schedule import Schedule, schedule_from
+from finescale.prior.spec import PriorSpec
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Prior:
+    """What fine weather looks like, ready to sample from.
+
+    Attributes:
+        denoiser: in evaluation mode, averaged weights.
+        schedule: noise levels.
+        scaling: physical units to the denoiser's.
+        spec: how it was built and trained.
+        card: everything else that is known about it, as in ``card.json``.
+    """
+
+    denoiser: Preconditioned
+    schedule: Schedule
+    scaling: Scaling
+    spec: PriorSpec
+    card: dict[str, Any]
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """In channel order."""
+        return self.spec.variables
+
+    @property
+    def window(self) -> int:
+        """Frames modelled jointly."""
+        return self.spec.window
+
+    @property
+    def context(self) -> tuple[str, ...]:
+        """Names of what the network is told."""
+        return self.spec.context
+
+    @property
+    def codec(self) -> str:
+        """How states relate to fields; a state is the scaled field itself."""
+        return str(self.card["codec"])
+
+    @property
+    def step(self) -> float:
+        """Hours between two frames."""
+        return float(self.card["step_hours"])
+
+    @property
+    def gaussian(self) -> GaussianClimate | None:
+        """The Gaussian climate that the network corrects, if it does."""
+        found = getattr(self.denoiser, "gaussian", None)
+        return found if isinstance(found, GaussianClimate) else None
+
+    def check(self, ds: xr.Dataset) -> None:
+        """Refuse a dataset on another grid, with other variables, units or time step."""
+        for name in self.variables:
+            if name not in ds:
+                raise FinescaleError(
+                    f"the prior models {list(self.variables)}: {name} is missing from the data; add it"
+                )
+            unit, wanted = ds[name].attrs.get("units", ""), self.card["units"][name]
+            if unit != wanted:
+                raise FinescaleError(f"{name} must be in {wanted!r}: it is in {unit!r}; convert it")
+        check_grid(ds, self.card["grid"])
+        if "time" in ds.dims and ds.sizes["time"] > 1 and abs(step_hours(ds["time"]) - self.step) > 1e-3:
+            raise FinescaleError(
+                f"the prior has a step of {self.step:g} h: the data have {step_hours(ds['time']):g} h; "
+                "choose data of that step or train another prior"
+            )
+
+
+def grid_of(ds: xr.Dataset) -> dict[str, list[float]]:
+    """The axes of a dataset, for the card."""
+    return {dim: [float(v) for v in ds[dim].values] for dim in spatial_dims(ds)}
+
+
+def check_grid(ds: xr.Dataset, grid: dict[str, list[float]]) -> None:
+    """Refuse a dataset whose axes are not those of the card."""
+    here = grid_of(ds)
+    for dim, wanted in grid.items():
+        got = here.get(dim, [])
+        if len(got) != len(wanted) or not np.allclose(got, wanted, rtol=0, atol=1e-4):
+            raise FinescaleError(
+                f"the prior's grid has {len(wanted)} {dim} from {wanted[0]:g} to {wanted[-1]:g}: the data have "
+                f"{len(got)}{f' from {got[0]:g} to {got[-1]:g}' if got else ''}; regrid them or train for this grid"
+            )
+
+
+def write_prior(folder: Path, denoiser: Preconditioned, card: dict[str, Any]) -> None:
+    """Write a prior beside its place and move it there, so that a folder is whole or absent."""
+    fresh = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(parents=True)
+    gaussian = getattr(denoiser, "gaussian", None)
+    extra = {"gaussian": gaussian.metadata()} if isinstance(gaussian, GaussianClimate) else {}
+    tensors = {name: tensor.contiguous().cpu() for name, tensor in denoiser.state_dict().items()}
+    save_file(tensors, fresh / "weights.safetensors")
+    text = json.dumps({"format": FORMAT} | extra | card, indent=1, sort_keys=True)
+    (fresh / "card.json").write_text(text + "\n")
+    shutil.rmtree(folder, ignore_errors=True)
+    fresh.replace(folder)
+
+
+def update_card(folder: Path, entries: dict[str, Any]) -> None:
+    """Add entries to the card of a written prior."""
+    card = json.loads((folder / "card.json").read_text()) | entries
+    fresh = folder / "card.json.part"
+    fresh.write_text(json.dumps(card, indent=1, sort_keys=True) + "\n")
+    fresh.replace(folder / "card.json")
+
+
+def load_prior(folder: Path, device: torch.device | str = "cpu") -> Prior:
+    """Load a prior folder."""
+    for name in ("card.json", "weights.safetensors"):
+        if not (folder / name).is_file():
+            raise FinescaleError(
+                f"a prior is a folder with {name}: {folder.name} has none; train the prior first"
+            )
+    card: dict[str, Any] = json.loads((folder / "card.json").read_text())
+    if card.get("format") != FORMAT:
+        raise FinescaleError(
+            f"a card has format {FORMAT}: {folder.name} has {card.get('format')}; train it again with this version"
+        )
+    tensors = load_file(folder / "weights.safetensors")
+    spec = PriorSpec.from_dict(card["spec"])
+    gaussian = None
+    if "gaussian" in card:
+        arrays = {name: tensors[f"gaussian.{name}"].numpy() for name in TENSORS}
+        gaussian = GaussianClimate.from_parts(card["gaussian"], arrays)
+    denoiser = build_denoiser(
+        spec,
+        mask=tensors["mask"],
+        static=tensors["network.static"],
+        position=tensors["network.position"],
+        centre=torch.tensor(card["centre"]),
+        spread=torch.tensor(card["spread"]),
+        gaussian=gaussian,
+    )
+    denoiser.load_state_dict(tensors)
+    denoiser.eval().requires_grad_(False).to(device)
+    denoiser.bf16 = bool(card["bf16"])
+    return Prior(denoiser, schedule_from(card["schedule"]), Scaling.from_dict(card["scaling"]), spec, card)

@@ -1,0 +1,141 @@
+"""From noise level and context to what a backbone takes: channels, an embedding, tokens."""
+
+import math
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from finescale.fields.context import TEMPORAL, Context, cos_zenith
+
+_FREQUENCIES = 16
+_HARMONICS = 2
+
+
+class WindowNetwork(nn.Module):
+    """A backbone for windows: frames and variables become channels, context joins in three ways.
+
+    Static fields and the solar zenith angle are extra channels; noise level and season and hour modulate
+    every block; with ``tokens > 0`` a coarse view of the static fields and the time are tokens for
+    cross-attention (the zero-shot prior of Tie et al. 2026, arXiv 2601.21760). Fields of any size are padded
+    to what the backbone can halve.
+
+    Args:
+        backbone: ``(x [B, inputs, H, W], emb [B, E], tokens) -> [B, T * C, H, W]``.
+        window: T.
+        variables: C.
+        embedding: E.
+        names: of the context.
+        static: static channels ``[S, H, W]``, in the order of the names.
+        position: latitude and longitude, ``[2, H, W]`` in degrees.
+        divisor: fields are padded to a multiple of this.
+        tokens: width of the context tokens, or 0.
+    """
+
+    static: Tensor
+    position: Tensor
+
+    def __init__(
+        self,
+        backbone: nn.Module,
+        *,
+        window: int,
+        variables: int,
+        embedding: int,
+        names: tuple[str, ...],
+        static: Tensor,
+        position: Tensor,
+        divisor: int,
+        tokens: int = 0,
+    ) -> None:
+        super().__init__()
+        self.backbone, self.names = backbone, names
+        self.window, self.variables, self.divisor = window, variables, divisor
+        self.register_buffer("static", static)
+        self.register_buffer("position", position)
+        self.noise = _mlp(2 * _FREQUENCIES, embedding, embedding)
+        waves = 2 * _HARMONICS * sum(name in names for name in ("year", "day"))
+        self.time = _mlp(waves, embedding, embedding) if waves else None
+        self.time_tokens = _mlp(waves, tokens, 2 * tokens) if waves and tokens else None
+        self.static_tokens = (
+            nn.Conv2d(len(static), tokens, kernel_size=_patch(static), stride=_patch(static))
+            if len(static) and tokens
+            else None
+        )
+
+    @staticmethod
+    def extra_channels(names: tuple[str, ...], window: int) -> int:
+        """Context channels besides the state: a constant, the static fields, the sun."""
+        still = sum(name not in TEMPORAL for name in names)
+        return 1 + still + ("zenith" in names) * len(_zenith_frames(window))
+
+    def forward(self, inputs: Tensor, log_sigma: Tensor, context: Context | None) -> Tensor:
+        """``inputs [B, T, Q * C, H, W]``, ``log_sigma [B]``; returns ``[B, T, C, H, W]``."""
+        batch, frames, _, height, width = inputs.shape
+        keep = self._keep(batch, context, inputs)
+        x = torch.cat([inputs.flatten(1, 2), self._channels(batch, context, keep, inputs)], dim=1)
+        down, right = -height % self.divisor, -width % self.divisor
+        if down or right:
+            x = F.pad(x, (0, right, 0, down), mode="replicate")
+        emb, tokens = self._embedding(log_sigma, context, keep)
+        y = self.backbone(x, emb, tokens)[..., :height, :width]
+        return cast(Tensor, y.reshape(batch, frames, self.variables, height, width))
+
+    def _keep(self, batch: int, context: Context | None, like: Tensor) -> Tensor:
+        if context is None or context.keep is None:
+            return torch.full((batch,), float(context is not None), device=like.device)
+        return context.keep.to(like.dtype).expand(batch)
+
+    def _channels(self, batch: int, context: Context | None, keep: Tensor, like: Tensor) -> Tensor:
+        height, width = like.shape[-2:]
+        fields = [torch.ones(batch, 1, height, width, device=like.device)]
+        if len(self.static):
+            fields.append(self.static.expand(batch, -1, -1, -1))
+        if "zenith" in self.names:
+            if context is None:
+                fields.append(torch.zeros(batch, len(_zenith_frames(self.window)), height, width).to(like))
+            else:
+                moments = context.clock[:, _zenith_frames(self.window)]
+                sun = cos_zenith(moments, self.position[0], self.position[1])
+                fields.append(sun.expand(batch, -1, -1, -1))
+        return torch.cat(fields, dim=1) * keep[:, None, None, None]
+
+    def _embedding(
+        self, log_sigma: Tensor, context: Context | None, keep: Tensor
+    ) -> tuple[Tensor, Tensor | None]:
+        powers = torch.linspace(math.log(0.1), math.log(4.0), _FREQUENCIES, device=log_sigma.device).exp()
+        angle = log_sigma.float()[:, None] * powers
+        emb = self.noise(torch.cat([angle.cos(), angle.sin()], dim=1))
+        tokens = []
+        if self.time is not None and context is not None:
+            waves = self._waves(context).expand(len(keep), -1)
+            emb = emb + self.time(waves) * keep[:, None]
+            if self.time_tokens is not None:
+                tokens.append(self.time_tokens(waves).view(len(keep), 2, -1))
+        if self.static_tokens is not None:
+            view = self.static_tokens(self.static[None]).flatten(2).transpose(1, 2)
+            tokens.append(view.expand(len(keep), -1, -1))
+        joined = torch.cat(tokens, dim=1) * keep[:, None, None] if tokens else None
+        return F.silu(emb), joined
+
+    def _waves(self, context: Context) -> Tensor:
+        """Two harmonics of year and day at the central frame, ``[B, F]``."""
+        centre = context.clock[:, context.clock.shape[1] // 2]
+        columns = [i for i, name in enumerate(("year", "day")) if name in self.names]
+        n = torch.arange(1, _HARMONICS + 1, device=centre.device)
+        angle = (2 * math.pi * centre[:, columns, None] * n).flatten(1)
+        return torch.cat([angle.cos(), angle.sin()], dim=1)
+
+
+def _zenith_frames(window: int) -> list[int]:
+    """First, central and last frame: the sun moves smoothly between them."""
+    return sorted({0, window // 2, window - 1})
+
+
+def _patch(static: Tensor) -> int:
+    return max(1, max(static.shape[-2:]) // 16)
+
+
+def _mlp(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(inputs, hidden), nn.SiLU(), nn.Linear(hidden, outputs))

@@ -1,0 +1,160 @@
+"""Windows from a chunked store: a bounded pool in memory, the next one read ahead.
+
+Single windows at random places would decompress a chunk each. Instead a pool of random unbroken stretches is
+read, serves a number of steps, and is replaced by the next, which a thread reads meanwhile. Everything is a
+function of (seed, step): a resumed training sees the very windows that it would have seen, and any number of
+processes share one sequence of global batches.
+"""
+
+import time as wall
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import xarray as xr
+from numpy.typing import NDArray
+from torch import Tensor
+
+from finescale.errors import FinescaleError
+from finescale.fields.axis import segments
+from finescale.fields.context import clock
+from finescale.fields.pack import pack
+from finescale.fields.scaling import Scaling, check_gaps
+
+_STRETCH = 256
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Windows and when they are.
+
+    Attributes:
+        x: scaled, ``[B, T, C, H, W]``; masked cells are zero.
+        clock: ``[B, T, 2]``.
+        index: position in the global batch, ``[B]``.
+    """
+
+    x: Tensor
+    clock: Tensor
+    index: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class _Pool:
+    frames: NDArray[np.float32]
+    clock: NDArray[np.float32]
+    starts: NDArray[np.int64]
+
+
+class WindowLoader:
+    """Batches of random windows of a period.
+
+    Args:
+        ds: the period; lazy.
+        scaling: physical to scaled units.
+        mask: valid cells ``[C, H, W]``.
+        window: frames of a window.
+        batch: windows of a global batch.
+        seed: of everything random here.
+        pool_frames: frames of one pool; two pools exist at a time.
+        pool_steps: steps that a pool serves.
+        share: this process and the number of processes.
+    """
+
+    def __init__(
+        self,
+        ds: xr.Dataset,
+        scaling: Scaling,
+        mask: NDArray[np.bool_],
+        *,
+        window: int,
+        batch: int,
+        seed: int,
+        pool_frames: int = 4096,
+        pool_steps: int = 100,
+        share: tuple[int, int] = (0, 1),
+    ) -> None:
+        self.ds, self.scaling, self.mask = ds[list(scaling.variables)], scaling, mask
+        self.window, self.batch, self.seed = window, batch, seed
+        self.pool_steps, self.share = pool_steps, share
+        self.waited = 0.0
+        self._segment = segments(ds["time"])
+        self._clock = clock(ds["time"]).astype(np.float32)
+        self._length = min(max(_STRETCH, 2 * window), pool_frames, ds.sizes["time"])
+        self._count = max(1, min(pool_frames, ds.sizes["time"]) // self._length)
+        check_window(ds, window)
+        if batch % share[1]:
+            raise FinescaleError(
+                f"the global batch must divide among the processes: {batch} windows, {share[1]} processes; "
+                f"choose a batch of {share[1] * max(1, batch // share[1])}"
+            )
+
+    def batches(self, first: int, last: int) -> Iterator[Batch]:
+        """The batches of steps ``first`` to ``last - 1``."""
+        with ThreadPoolExecutor(1) as reader:
+            number = first // self.pool_steps
+            coming: Future[_Pool] = reader.submit(self._read, number)
+            for step in range(first, last):
+                if step == first or step % self.pool_steps == 0:
+                    begin = wall.perf_counter()
+                    pool = coming.result()
+                    self.waited += wall.perf_counter() - begin
+                    number = step // self.pool_steps + 1
+                    if number * self.pool_steps < last:
+                        coming = reader.submit(self._read, number)
+                yield self._cut(pool, step)
+
+    def _read(self, number: int) -> _Pool:
+        """Read the stretches of one pool, in time order so that chunks are read once."""
+        rng = np.random.Generator(np.random.Philox(key=np.array([self.seed, 2 * number], dtype=np.uint64)))
+        latest = self.ds.sizes["time"] - self._length
+        begins = np.sort(rng.integers(0, latest + 1, self._count))
+        frames = np.empty((self._count * self._length, *self.mask.shape), dtype=np.float32)
+        starts = []
+        for i, begin in enumerate(begins):
+            place = slice(i * self._length, (i + 1) * self._length)
+            block = pack(self.ds.isel(time=slice(begin, begin + self._length)), self.scaling.variables)
+            check_gaps(self.ds, int(begin), block, self.mask, self.scaling.variables)
+            frames[place] = np.where(self.mask, self.scaling.apply(block), 0)
+            part = self._segment[begin : begin + self._length]
+            whole = np.flatnonzero(part[: len(part) - self.window + 1] == part[self.window - 1 :])
+            starts.append(i * self._length + whole)
+        times = np.concatenate([self._clock[begin : begin + self._length] for begin in begins])
+        return _Pool(frames, times, np.concatenate(starts))
+
+    def _cut(self, pool: _Pool, step: int) -> Batch:
+        key = np.array([self.seed, 2 * step + 1], dtype=np.uint64)
+        rng = np.random.Generator(np.random.Philox(key=key))
+        chosen = pool.starts[rng.integers(0, len(pool.starts), self.batch)]
+        index = np.arange(self.share[0], self.batch, self.share[1])
+        frames = chosen[index, None] + np.arange(self.window)
+        return Batch(torch.from_numpy(pool.frames[frames]), torch.from_numpy(pool.clock[frames]), index)
+
+
+def check_window(ds: xr.Dataset, window: int) -> None:
+    """Refuse a period without a single unbroken window."""
+    longest = int(np.bincount(segments(ds["time"])).max()) if ds.sizes["time"] else 0
+    if longest < window:
+        raise FinescaleError(
+            f"a window needs {window} consecutive frames: the longest unbroken stretch has {longest}; "
+            "choose a shorter window or a longer period"
+        )
+
+
+def even_windows(
+    ds: xr.Dataset, scaling: Scaling, mask: NDArray[np.bool_], window: int, count: int
+) -> tuple[Tensor, Tensor]:
+    """Windows spread evenly over a period: scaled ``[count, T, C, H, W]``, clock ``[count, T, 2]``."""
+    check_window(ds, window)
+    part = segments(ds["time"])
+    starts = np.flatnonzero(part[: len(part) - window + 1] == part[window - 1 :])
+    chosen = starts[np.unique(np.linspace(0, len(starts) - 1, count).round().astype(int))]
+    x = []
+    for begin in chosen:
+        block = pack(ds.isel(time=slice(begin, begin + window)), scaling.variables)
+        check_gaps(ds, int(begin), block, mask, scaling.variables)
+        x.append(np.where(mask, scaling.apply(block), 0).astype(np.float32))
+    times = np.stack([clock(ds["time"])[begin : begin + window] for begin in chosen])
+    return torch.from_numpy(np.stack(x)), torch.from_numpy(times.astype(np.float32))

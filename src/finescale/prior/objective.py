@@ -1,0 +1,98 @@
+"""What training minimises: the squared error of the denoiser in units of the error that was expected.
+
+The weight ``1 / error_scale^2`` makes every noise level equally important at the start; for the EDM
+preconditioning it is the weight of Karras et al. (2022), for epsilon prediction the plain loss of Ho et al.
+(2020).
+"""
+
+import math
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from finescale.fields.context import Context
+from finescale.prior.denoiser import Preconditioned
+from finescale.prior.loader import Batch
+from finescale.prior.schedule import CosineSchedule, KarrasSchedule, Schedule
+
+
+@dataclass(frozen=True)
+class NoiseLaw:
+    """How noise levels are drawn in training.
+
+    Attributes:
+        schedule: bounds of the noise; a cosine schedule draws its time uniformly and ignores the rest.
+        mean: of ln sigma.
+        std: of ln sigma.
+        tail: share drawn uniformly in ln sigma between the bounds.
+    """
+
+    schedule: Schedule
+    mean: float
+    std: float
+    tail: float
+
+    def draw(self, rng: np.random.Generator) -> float:
+        """One noise-to-signal ratio."""
+        if isinstance(self.schedule, CosineSchedule):
+            alpha, sigma = self.schedule(torch.tensor(rng.random(), dtype=torch.float64))
+            return float(sigma / alpha)
+        schedule = cast(KarrasSchedule, self.schedule)
+        low, high = math.log(schedule.sigma_min), math.log(schedule.sigma_max)
+        if rng.random() < self.tail:
+            return math.exp(rng.uniform(low, high))
+        return math.exp(min(max(rng.normal(self.mean, self.std), low), high))
+
+
+@dataclass(frozen=True)
+class Noised:
+    """A batch with noise on it: clean and noisy states ``[B, T, C, H, W]``, ``sigma [B]``, context."""
+
+    x: Tensor
+    x_t: Tensor
+    sigma: Tensor
+    context: Context
+
+    def split(self, parts: int) -> list["Noised"]:
+        """Equal parts of the batch, for accumulating gradients."""
+        clock, keep = self.context.clock.chunk(parts), cast(Tensor, self.context.keep).chunk(parts)
+        pieces = zip(self.x.chunk(parts), self.x_t.chunk(parts), self.sigma.chunk(parts), strict=True)
+        return [
+            Noised(x, x_t, s, Context(c, k)) for (x, x_t, s), c, k in zip(pieces, clock, keep, strict=True)
+        ]
+
+
+def add_noise(
+    batch: Batch, law: NoiseLaw, *, seed: int, step: int, drop: float, device: torch.device
+) -> Noised:
+    """Noise a batch; each window's noise depends on (seed, step, place in the global batch) alone."""
+    x = batch.x.to(device)
+    sigma, keep, eps = np.empty(len(x)), np.empty(len(x), dtype=bool), torch.empty_like(x)
+    for i, index in enumerate(batch.index):
+        entropy = np.random.SeedSequence([seed, step, int(index)])
+        state = [int(word) for word in entropy.generate_state(2, np.uint64)]
+        rng = np.random.Generator(np.random.Philox(state[0]))
+        sigma[i], keep[i] = law.draw(rng), rng.random() >= drop
+        generator = torch.Generator(device).manual_seed(state[1] >> 1)
+        eps[i] = torch.randn(x.shape[1:], generator=generator, device=device)
+    level = torch.from_numpy(sigma).float().to(device)
+    context = Context(batch.clock.to(device), torch.from_numpy(keep).to(device))
+    return Noised(x, x + level.view(-1, 1, 1, 1, 1) * eps, level, context)
+
+
+def loss(denoiser: torch.nn.Module, scale_of: Preconditioned, noised: Noised) -> Tensor:
+    """Mean over windows of the weighted squared error, per valid cell.
+
+    Args:
+        denoiser: what is called; may be wrapped for several processes.
+        scale_of: the denoiser itself.
+        noised: the batch.
+    """
+    scale = scale_of.error_scale(noised.sigma, noised.x.shape[1])[..., None, None]
+    error = (denoiser(noised.x_t, noised.sigma, noised.context) - noised.x) / scale
+    valid = scale_of.mask.float().mean()
+    value: Tensor = (error.square() * scale_of.mask).mean() / valid
+    return value

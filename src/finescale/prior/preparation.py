@@ -1,0 +1,175 @@
+"""Everything that can be known, and refused, before the first step of a training."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import xarray as xr
+from numpy.typing import NDArray
+
+from finescale.errors import FinescaleError
+from finescale.fields.axis import step_hours
+from finescale.fields.context import check_names, position, static_fields
+from finescale.fields.pack import pack
+from finescale.fields.scaling import Scaling, valid_cells
+from finescale.prior.backbone import bf16_is_fast, build_denoiser, build_schedule
+from finescale.prior.card import grid_of
+from finescale.prior.denoiser import Preconditioned
+from finescale.prior.gaussian import GaussianClimate
+from finescale.prior.loader import WindowLoader, check_window, even_windows
+from finescale.prior.objective import NoiseLaw
+from finescale.prior.processes import share
+from finescale.prior.schedule import Schedule
+from finescale.prior.spec import PriorSpec
+from finescale.prior.validation import Validation
+
+
+@dataclass(frozen=True)
+class Training:
+    """A training that is ready to start.
+
+    Attributes:
+        spec: what is asked for.
+        denoiser: untrained.
+        schedule: its noise levels.
+        law: how training draws them.
+        loader: batches of windows.
+        validation: the fixed noisy windows.
+        gaussian: the fitted climate, for comparison, if one was given.
+        facts: what the card will say about data and scaling.
+        identity: digest that a checkpoint must carry.
+    """
+
+    spec: PriorSpec
+    denoiser: Preconditioned
+    schedule: Schedule
+    law: NoiseLaw
+    loader: WindowLoader
+    validation: Validation
+    gaussian: GaussianClimate | None
+    facts: dict[str, Any]
+    identity: str
+
+
+def prepare(
+    ds: xr.Dataset,
+    static: xr.Dataset | None,
+    spec: PriorSpec,
+    *,
+    validation: xr.Dataset,
+    gaussian: GaussianClimate | None,
+    device: torch.device,
+) -> Training:
+    """Check the data in one pass, learn the scaling, build the network and the loader."""
+    check_names(spec.context)
+    check_window(ds, spec.window)
+    fields = static_fields(ds, static, spec.context)
+    moments = Scaling.fit(ds, spec.variables)
+    scaling = _scaling(ds, spec, moments, gaussian)
+    first = pack(ds.isel(time=slice(0, 1)), spec.variables)
+    mask = valid_cells(first)
+    scale = np.asarray(scaling.scale)
+    centre = (np.asarray(moments.centre) - np.asarray(scaling.centre)) / scale
+    spread = np.asarray(moments.scale) / scale
+    training, facts = spec.training, _facts(ds, scaling, centre, spread)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(training.seed)
+        denoiser = build_denoiser(
+            spec,
+            mask=torch.from_numpy(mask),
+            static=torch.from_numpy(fields),
+            position=torch.from_numpy(np.stack(position(ds)).astype(np.float32)),
+            centre=torch.from_numpy(centre).float(),
+            spread=torch.from_numpy(spread).float(),
+            gaussian=gaussian,
+        ).to(device)
+    denoiser.bf16 = training.precision == "bf16" or (training.precision == "auto" and bf16_is_fast(device))
+    loader = WindowLoader(
+        ds,
+        scaling,
+        mask,
+        window=spec.window,
+        batch=training.batch,
+        seed=training.seed,
+        pool_frames=training.pool_frames,
+        pool_steps=training.pool_steps,
+        share=share(),
+    )
+    schedule = build_schedule(spec, float(spread.mean()))
+    return Training(
+        spec=spec,
+        denoiser=denoiser,
+        schedule=schedule,
+        law=NoiseLaw(
+            schedule,
+            training.noise_mean + float(np.log(spread.mean())),
+            training.noise_std,
+            training.noise_tail,
+        ),
+        loader=loader,
+        validation=_validation(validation, spec, scaling, mask, spread, device),
+        gaussian=None if gaussian is None else gaussian.to(device),
+        facts=facts | {"schedule": schedule.to_dict(), "bf16": denoiser.bf16},
+        identity=_identity(spec, facts),
+    )
+
+
+def _scaling(ds: xr.Dataset, spec: PriorSpec, moments: Scaling, gaussian: GaussianClimate | None) -> Scaling:
+    if gaussian is None or spec.preconditioning != "wiener" or spec.objective != "denoise":
+        return moments if spec.scaling == "mean-std" else Scaling.fit(ds, spec.variables, spec.scaling)
+    theirs = gaussian.scaling
+    if theirs.variables != spec.variables or theirs.kind != spec.scaling:
+        raise FinescaleError(
+            f"a prior and the Gaussian climate that it corrects share variables and scaling: "
+            f"{list(spec.variables)}, {spec.scaling} against {list(theirs.variables)}, {theirs.kind}; "
+            "fit the Gaussian climate again with those of the prior"
+        )
+    if abs(gaussian.step - step_hours(ds["time"])) > 1e-3:
+        raise FinescaleError(
+            f"a prior and its Gaussian climate share the time step: {step_hours(ds['time']):g} h against "
+            f"{gaussian.step:g} h; fit the Gaussian climate on the training data"
+        )
+    return theirs
+
+
+def _validation(
+    ds: xr.Dataset,
+    spec: PriorSpec,
+    scaling: Scaling,
+    mask: NDArray[np.bool_],
+    spread: NDArray[np.float64],
+    device: torch.device,
+) -> Validation:
+    x, clock = even_windows(ds, scaling, mask, spec.window, spec.training.validation_windows)
+    return Validation(
+        x.to(device),
+        clock.to(device),
+        torch.from_numpy(mask).to(device),
+        torch.from_numpy(spread).float().to(device),
+        spec.training.seed,
+    )
+
+
+def _facts(
+    ds: xr.Dataset, scaling: Scaling, centre: NDArray[np.float64], spread: NDArray[np.float64]
+) -> dict[str, Any]:
+    ends = ds["time"].isel(time=[0, -1]).dt.strftime("%Y-%m-%dT%H:%M:%S").values
+    return {
+        "codec": "pixel",
+        "scaling": scaling.to_dict(),
+        "centre": centre.tolist(),
+        "spread": spread.tolist(),
+        "grid": grid_of(ds),
+        "units": {name: str(ds[name].attrs.get("units", "")) for name in scaling.variables},
+        "step_hours": step_hours(ds["time"]),
+        "period": [str(end) for end in ends],
+        "frames": int(ds.sizes["time"]),
+    }
+
+
+def _identity(spec: PriorSpec, facts: dict[str, Any]) -> str:
+    text = json.dumps([spec.to_dict(), facts], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
