@@ -103,7 +103,7 @@ class Coarsening:
         positions = self.observed(ds["time"])
         kept = ds.isel(time=positions)
         if self.how == "instant":
-            return add_cell_method(kept, "time: point", over=("time",))
+            return kept
         hours = slice(positions[0] - self.every + 1, positions[-1] + 1)
         for name, field in ds.data_vars.items():
             if "time" in field.dims:

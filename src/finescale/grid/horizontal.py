@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -10,7 +11,13 @@ from numpy.typing import NDArray
 
 from finescale.grid.grid import Grid
 
-Map = Callable[[NDArray[np.float64]], NDArray[np.float64]]
+Floats = NDArray[np.float64]
+# Takes [k, ny, nx], returns [k, lat, lon].
+Map = Callable[[Floats], Floats]
+# About 2 MB of float64: a block of fields stays in the cache between the passes of a map.
+BLOCK = 2**18
+# What these attributes name belongs to the old cells.
+STALE = ("grid_mapping", "coordinates", "cell_measures")
 
 
 def map_fields(
@@ -19,9 +26,9 @@ def map_fields(
     """Put every field of a dataset through `func` onto the target grid.
 
     Args:
-        func: takes [..., *dims] in float64, returns [..., lat, lon].
+        func: takes blocks of fields [k, *dims] in float64, returns [k, lat, lon].
         ds: fields with both horizontal dimensions are mapped; variables without either are kept; what belongs
-            to the old cells (bounds, 2-D coordinates) goes.
+            to the old cells (bounds, 2-D coordinates, grid mapping) goes.
         target: grid of the result.
         dims: horizontal dimensions of the source, rows first.
 
@@ -29,13 +36,16 @@ def map_fields(
         The dataset on the target grid; fields keep their attributes, their floating dtype and their laziness.
     """
     moved = set(dims)
-    bare = ds.drop_vars([n for n, c in ds.coords.items() if moved & set(c.dims)])
-    fields = {
-        name: _map(func, field, target, dims) if moved <= set(field.dims) else field
-        for name, field in bare.data_vars.items()
-        if moved <= set(field.dims) or not moved & set(field.dims)
-    }
-
+    mappings = {(v.attrs | v.encoding).get("grid_mapping") for v in ds.data_vars.values()}
+    stale = [n for n, v in ds.variables.items() if n in mappings or (n in ds.coords and moved & set(v.dims))]
+    bare = ds.drop_vars(stale)
+    fields = {}
+    for name, field in bare.data_vars.items():
+        if moved <= set(field.dims):
+            fields[name] = _map(func, field, target, dims).drop_attrs()
+            fields[name].attrs = {k: v for k, v in field.attrs.items() if k not in STALE}
+        elif not moved & set(field.dims):
+            fields[name] = field
     return xr.Dataset(fields, coords=dict(bare.coords) | target.coords(), attrs=ds.attrs)
 
 
@@ -45,7 +55,7 @@ def _map(func: Map, field: xr.DataArray, target: Grid, dims: tuple[Hashable, Has
         # Chunks along time are the ones that bound the memory; the horizontal map needs the whole field.
         field = field.chunk(dict.fromkeys(dims, -1))
     mapped: xr.DataArray = xr.apply_ufunc(
-        lambda x: func(x.astype(np.float64)).astype(dtype),
+        lambda x: _in_blocks(func, x, target.shape, dtype),
         field,
         input_core_dims=[list(dims)],
         output_core_dims=[["lat", "lon"]],
@@ -53,13 +63,21 @@ def _map(func: Map, field: xr.DataArray, target: Grid, dims: tuple[Hashable, Has
         dask="parallelized",
         output_dtypes=[dtype],
         dask_gufunc_kwargs={"output_sizes": dict(zip(("lat", "lon"), target.shape, strict=True))},
-        keep_attrs=True,
     )
     return mapped
 
 
+def _in_blocks(func: Map, x: NDArray[Any], shape: tuple[int, int], dtype: np.dtype[Any]) -> NDArray[Any]:
+    flat = x.reshape(-1, *x.shape[-2:])
+    out = np.empty((len(flat), *shape), dtype)
+    step = max(1, BLOCK // max(1, flat[:1].size))
+    for begin in range(0, len(flat), step):
+        out[begin : begin + step] = func(flat[begin : begin + step].astype(np.float64))
+    return out.reshape(*x.shape[:-2], *shape)
+
+
 def add_cell_method(ds: xr.Dataset, method: str, *, over: tuple[str, ...]) -> xr.Dataset:
-    """Append a CF cell method (`time: mean`) to every field that has the dimensions `over`."""
+    """Append a CF cell method (`area: mean`) to the fields that have the dimensions `over` and do not state it."""
     out = ds.copy()
     for name, field in ds.data_vars.items():
         said = str(field.attrs.get("cell_methods", ""))

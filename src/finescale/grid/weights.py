@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
-
-# About 2 MB of float64: a block of fields that stays in the cache between its passes.
-BLOCK = 2**18
 
 
 @dataclass(frozen=True)
@@ -28,46 +25,43 @@ class Weights:
     matrix: sp.csr_array
     shape: tuple[int, int]
 
+    @cached_property
+    def covered(self) -> Floats:
+        """Share of each target cell that the source covers [target cells, 1]."""
+        return np.asarray(self.matrix.sum(axis=1))[:, None]
+
     def mean(self, x: Floats, coverage: float) -> Floats:
-        """Average fields over the target cells, skipping what is missing and normalising by what is not.
+        """Average fields over the target cells, over what is not missing.
 
         Args:
-            x: fields [..., ny, nx]; NaN is missing.
+            x: fields [k, ny, nx]; NaN is missing.
             coverage: least share of a target cell that must hold data; below it the cell is NaN.
 
         Returns:
-            Fields [..., lat, lon].
+            Fields [k, lat, lon].
         """
-        covered = np.asarray(self.matrix.sum(axis=1))[:, None]
-
-        def block(columns: Floats) -> Floats:
-            missing = np.isnan(columns)
-            if not missing.any():
-                return _share(self.matrix @ columns, covered, coverage)
-            held = np.where(missing, 0.0, columns)
-            if np.array_equal(missing, np.broadcast_to(missing[:, :1], missing.shape)):
+        columns = _columns(x)
+        missing = np.isnan(columns)
+        covered = self.covered
+        if missing.any():
+            columns[missing] = 0.0
+            if (missing == missing[:, :1]).all():
                 missing = missing[:, :1]  # One mask for all times, such as land: its cover is needed once.
-            return _share(self.matrix @ held, self.matrix @ (~missing).astype(np.float64), coverage)
-
-        return self._blocks(block, x)
+            covered = self.matrix @ (~missing).astype(np.float64)
+        # 1e-6 forgives the rounding of a cover that is exactly at the threshold.
+        enough = covered >= coverage - 1e-6
+        total = self.matrix @ columns
+        total /= np.where(enough, covered, np.nan)
+        return self._fields(total)
 
     def interpolate(self, x: Floats) -> Floats:
-        """Interpolate fields [..., ny, nx]; NaN where a source value with weight is missing, and outside."""
-        outside = np.asarray(self.matrix.sum(axis=1))[:, None] < 0.5
-        return self._blocks(lambda columns: np.where(outside, np.nan, self.matrix @ columns), x)
+        """Interpolate fields [k, ny, nx]; NaN where a source value with weight is missing, and outside."""
+        return self._fields((self.matrix @ _columns(x)) + np.where(self.covered < 0.5, np.nan, 0.0))
 
-    def _blocks(self, func: Callable[[Floats], Floats], x: Floats) -> Floats:
-        lead = x.shape[:-2]
-        flat = x.reshape(-1, self.matrix.shape[1])
-        out = np.empty((len(flat), self.matrix.shape[0]))
-        step = max(1, BLOCK // flat.shape[1])
-        for begin in range(0, len(flat), step):
-            rows = slice(begin, begin + step)
-            out[rows] = func(np.ascontiguousarray(flat[rows].T)).T
-        return out.reshape(*lead, *self.shape)
+    def _fields(self, columns: Floats) -> Floats:
+        return np.ascontiguousarray(columns.T).reshape(-1, *self.shape)
 
 
-def _share(total: Floats, covered: Floats, coverage: float) -> Floats:
-    # 1e-6 forgives the rounding of cover that is exactly at the threshold.
-    enough = covered >= coverage - 1e-6
-    return np.where(enough, total / np.where(enough, covered, 1.0), np.nan)
+def _columns(x: Floats) -> Floats:
+    # Fields side by side: the sparse product then runs over contiguous memory.
+    return np.ascontiguousarray(x.reshape(len(x), -1).T)
