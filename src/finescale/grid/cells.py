@@ -22,13 +22,15 @@ class Cells:
 
     Attributes:
         dims: horizontal dimensions of the fields, rows first.
-        shape: rows and columns.
+        lon: longitudes of the centres [rows, columns], degrees.
+        lat: latitudes of the centres [rows, columns], degrees.
         corners: [cells, 4, d] in order around the cell, in coordinates in which its sides are straight.
         place: takes such coordinates [..., d] to true longitude and latitude [...], degrees.
     """
 
     dims: tuple[Hashable, Hashable]
-    shape: tuple[int, int]
+    lon: Floats
+    lat: Floats
     corners: Floats
     place: Callable[[Floats], tuple[Floats, Floats]]
 
@@ -83,8 +85,8 @@ def _standard_name(ds: xr.Dataset, name: Hashable) -> object:
 def _rotated(ds: xr.Dataset, rlat: str, rlon: str, pole: RotatedPole) -> Cells:
     lat, lon = edges_of(ds, rlat), edges_of(ds, rlon)
     lattice = np.stack(np.meshgrid(lon, lat), axis=-1)
-    shape = (lat.size - 1, lon.size - 1)
-    return Cells((rlat, rlon), shape, _around(lattice), lambda p: pole.to_geographic(p[..., 0], p[..., 1]))
+    centres = pole.to_geographic(*np.meshgrid(ds[rlon].values, ds[rlat].values))
+    return Cells((rlat, rlon), *centres, _around(lattice), lambda p: pole.to_geographic(p[..., 0], p[..., 1]))
 
 
 def _curvilinear(ds: xr.Dataset) -> Cells:
@@ -103,7 +105,7 @@ def _curvilinear(ds: xr.Dataset) -> Cells:
         corners = vectors(outlines[1], outlines[0])
     else:
         corners = _around(_corners(vectors(lon.values, lat.values)))
-    return Cells((lat.dims[0], lat.dims[1]), (lat.shape[0], lat.shape[1]), corners, _degrees)
+    return Cells((lat.dims[0], lat.dims[1]), lon.values, lat.values, corners, _degrees)
 
 
 def _corners(centres: Floats) -> Floats:

@@ -14,6 +14,7 @@ from finescale.grid.cells import cells_of, is_regular
 from finescale.grid.grid import Grid
 from finescale.grid.horizontal import add_cell_method, map_fields
 from finescale.grid.overlap import overlap_shares
+from finescale.grid.scattered import bilinear_shares
 from finescale.grid.weights import Weights
 
 
@@ -21,8 +22,9 @@ def conservative(ds: xr.Dataset, target: Grid, *, coverage: float = 0.5) -> xr.D
     """Average fields over the cells of another grid, weighted by the area of overlap on the sphere.
 
     Args:
-        ds: fields [..., lat, lon] on a regular grid, either latitude order, any cut of the circle; bounds
-            that the data declare are honoured.
+        ds: fields [..., lat, lon] on a regular grid, either latitude order, any cut of the circle; or on a
+            rotated-pole grid (by its grid mapping) or one with two-dimensional lat and lon. Bounds that the
+            data declare are honoured.
         target: grid of the result.
         coverage: least share of a target cell, in (0, 1], that must hold data; below it the cell is NaN,
             above it the cell is the mean of what it holds.
@@ -46,20 +48,26 @@ def conservative(ds: xr.Dataset, target: Grid, *, coverage: float = 0.5) -> xr.D
 
 
 def bilinear(ds: xr.Dataset, target: Grid) -> xr.Dataset:
-    """Interpolate fields linearly in latitude and longitude to the cell centres of another grid.
+    """Interpolate fields linearly to the cell centres of another grid.
 
     Args:
-        ds: fields [..., lat, lon] on a regular grid. Within the outermost half cells the value of the
-            outermost centre is held; beyond the cells the result is NaN, and so it is beside a NaN.
+        ds: fields [..., lat, lon] on a regular grid, or on a rotated or curvilinear one. Of a regular grid the
+            outermost half cells hold the value of the outermost centre. Beyond, the result is NaN, and so it
+            is beside a NaN.
         target: grid of the result.
 
     Returns:
         The fields on the target grid, lazy where they were, in their floating dtype.
     """
-    lat = linear(np.asarray(ds["lat"]), edges_of(ds, "lat"), np.asarray(target.lat))
-    lon = linear_around(np.unwrap(ds["lon"], period=360), edges_of(ds, "lon"), np.asarray(target.lon))
-    weights = Weights(sp.csr_array(sp.kron(lat, lon, format="csr")), target.shape)
-    return map_fields(weights.interpolate, ds, target)
+    dims: tuple[Hashable, Hashable] = ("lat", "lon")
+    if is_regular(ds):
+        lat = linear(np.asarray(ds["lat"]), edges_of(ds, "lat"), np.asarray(target.lat))
+        lon = linear_around(np.unwrap(ds["lon"], period=360), edges_of(ds, "lon"), np.asarray(target.lon))
+        shares = sp.csr_array(sp.kron(lat, lon, format="csr"))
+    else:
+        cells = cells_of(ds)
+        dims, shares = cells.dims, bilinear_shares(cells.lon, cells.lat, target)
+    return map_fields(Weights(shares, target.shape).interpolate, ds, target, dims=dims)
 
 
 def _sine(degrees: Floats) -> Floats:
