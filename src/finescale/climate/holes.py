@@ -39,7 +39,7 @@ def check_holes(address: str, names: Sequence[str], options: Mapping[str, Any] |
         )
         if dry or array.nchunks_initialized >= array.nchunks:
             continue
-        missing = _missing(address, name, array, dict(options or {}))
+        missing = missing_chunks(address, name, array, options)
         if missing:
             index = missing[0]
             spans = [
@@ -52,10 +52,11 @@ def check_holes(address: str, names: Sequence[str], options: Mapping[str, Any] |
             )
 
 
-def _missing(
-    address: str, name: str, array: zarr.Array[Any], options: dict[str, Any]
+def missing_chunks(
+    address: str, name: str, array: zarr.Array[Any], options: Mapping[str, Any] | None = None
 ) -> list[tuple[int, ...]]:
-    present = _keys(posixpath.join(address, name), options)
+    """Return the places on the grid of chunks (of shards, where there are shards) where nothing is stored."""
+    present = _keys(posixpath.join(address, name), dict(options or {}))
     counts = [range(-(-n // c)) for n, c in zip(array.shape, _grid(array), strict=True)]
     return [
         index for index in itertools.product(*counts) if array.metadata.encode_chunk_key(index) not in present

@@ -22,7 +22,7 @@ from finescale.quality.verdicts import STATUSES
 _STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:75rem;padding:0 1rem;color:#222;background:#fff}
 table{border-collapse:collapse;width:100%;font-size:.9em}td,th{border:1px solid #ccc;padding:.3em .6em;text-align:left;
-vertical-align:top}th{background:#f2f2f2}.fail{background:#fbdcd8}.waived{background:#fdf1cc}.na{color:#777}
+vertical-align:top}th{background:#f2f2f2}.fail{background:#fbdcd8}.waived{background:#fdf1cc}.not{color:#777}
 pre{white-space:pre-wrap}a{color:#145a9c}.badge{border:1px solid #bbb;border-radius:3px;padding:0 .3em}
 @media(prefers-color-scheme:dark){body{background:#1b1b1b;color:#ddd}th{background:#333}.fail{background:#5a2420}
 .waived{background:#51431a}a{color:#8cc4ff}}
@@ -80,10 +80,10 @@ def _index(gate: str, dataset: str, rows: pd.DataFrame, variables: list[str]) ->
     links = " ".join(f'<a href="{v}.html">{v}</a>' for v in map(html.escape, variables))
     head = "".join(f"<th>{name}</th>" for name in _COLUMNS)
     body = "\n".join(
-        f'<tr class="{row.status if row.status != "not applicable" else "na"}">'
-        + "".join(f"<td>{html.escape(str(getattr(row, name)))}</td>" for name in _COLUMNS)
+        f'<tr class="{str(row["status"]).split()[0]}">'
+        + "".join(f"<td>{html.escape(str(row[name]))}</td>" for name in _COLUMNS)
         + "</tr>"
-        for row in rows.itertuples(index=False)
+        for row in rows.to_dict(orient="records")
     )
     content = (
         f"<h1>Gate {html.escape(gate)} {verdict} {html.escape(dataset)}</h1>\n<p>{summary}. "

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import itertools
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import zarr
-from zarr.core.sync import sync
 
+from finescale.climate.holes import missing_chunks
 from finescale.errors import FinescaleError
+from finescale.quality.layout import identify
 
 
 def count(store: str | Path) -> dict[str, float]:
     """Count the holes of every array in a Zarr store.
 
     A chunk is a hole when it is absent although its place on the map is there at other times. A place that is absent
-    at all times is a mask (sea in a land data set), unless nothing is there at all: then every chunk is a hole.
+    at all times is a mask (sea in a land data set), unless nothing is there at all: then every chunk is a hole. Where
+    zero is both the fill value and natural (no rain) nothing can be told, because writers leave such chunks out.
 
     Args:
-        store: path or URL of a Zarr group, version 2 or 3.
+        store: path or URL of a Zarr group, version 2 or 3, whose arrays begin with time.
 
     Returns:
         Array name -> number of holes; a shard counts as one chunk.
@@ -31,25 +31,15 @@ def count(store: str | Path) -> dict[str, float]:
         raise FinescaleError(
             f"a Zarr store can be opened: {Path(str(store)).name} fails ({error}); fetch it again"
         ) from error
-    return {name: _holes(array) for name, array in sorted(group.arrays()) if array.ndim > 1}
-
-
-def _holes(array: zarr.Array[Any]) -> float:
-    size = array.shards or array.chunks
-    grid = tuple(-(-n // c) for n, c in zip(array.shape, size, strict=True))
-    stored = sync(_stored(array))
-    prefix = f"{array.path}/" if array.path else ""
-    present = np.array(
-        [
-            prefix + array.metadata.encode_chunk_key(at) in stored
-            for at in itertools.product(*map(range, grid))
-        ]
-    ).reshape(grid)
-    if not present.any():
-        return float(present.size)
-    return float(np.count_nonzero(~present & present.any(axis=0, keepdims=True)))
-
-
-async def _stored(array: zarr.Array[Any]) -> set[str]:
-    prefix = f"{array.path}/" if array.path else ""
-    return {key async for key in array.store.list_prefix(prefix)}
+    found: dict[str, float] = {}
+    for name, array in sorted(group.arrays()):
+        if array.ndim > 1:
+            size = array.shards or array.chunks
+            absent = np.zeros([-(-n // c) for n, c in zip(array.shape, size, strict=True)], dtype=bool)
+            for place in missing_chunks(str(store), name, array):
+                absent[place] = True
+            masked = absent.all(axis=0) & (not absent.all())
+            claim = identify(name, dict(array.attrs))
+            dry = claim is not None and claim.kind == "ratio" and np.all(np.asarray(array.fill_value) == 0)
+            found[name] = 0.0 if dry else float(np.count_nonzero(absent & ~masked))
+    return found
