@@ -55,9 +55,9 @@ def by_cells(array: xr.DataArray, chunks: dict[Hashable, int]) -> xr.DataArray:
         where = tuple(slice(low, high) for low, high in block_info[None]["array-location"])
         return np.asarray(source[where].compute(scheduler="synchronous"))
 
-    return array.copy(
-        data=da.map_blocks(read, chunks=layout, dtype=source.dtype, meta=np.empty((0,) * source.ndim))
-    )
+    meta = np.empty((0,) * source.ndim, dtype=source.dtype)
+    blocks = da.map_blocks(read, chunks=layout, dtype=source.dtype, meta=meta)  # type: ignore[no-untyped-call]
+    return array.copy(data=blocks)
 
 
 def cell_numbers(array: xr.DataArray) -> xr.DataArray:

@@ -15,6 +15,7 @@ import xarray as xr
 from finescale.bias import series
 from finescale.bias.blocks import block_chunks, space_of
 from finescale.bias.grouping import Grouping, calendar
+from finescale.bias.joint import apply_together, fit_together
 from finescale.bias.mapping import apply_variable, fit_variable
 from finescale.bias.plan import Options, Plan, make_rule
 from finescale.errors import FinescaleError
@@ -46,7 +47,7 @@ class FittedCorrection:
 
     def apply(self, ds: xr.Dataset) -> xr.Dataset:
         """Map a run of the model (see ``BiasCorrection``); variables that were not fitted pass through."""
-        corrected = {}
+        corrected, runs = {}, {}
         for rule in self.plan.rules:
             if rule.name not in ds.data_vars:
                 has = ", ".join(str(v) for v in ds.data_vars) or "nothing"
@@ -61,8 +62,17 @@ class FittedCorrection:
             mapped = apply_variable(
                 run, own, rule, self.plan.grouping, self.plan.hours, self.plan.missing, chunks
             )
-            mapped = mapped.transpose(*ds[rule.name].dims).assign_coords(ds[rule.name].coords)
-            corrected[rule.name] = mapped.assign_attrs(run.attrs | {"bias_correction": rule.method})
+            corrected[rule.name], runs[rule.name] = mapped, run
+        if len(together := {r.name: corrected[r.name] for r in self.plan.rules if r.method == "mbcn"}) > 0:
+            nodes, tables = self.plan.rules[0].nodes, self.tables
+            corrected |= apply_together(
+                together, runs, tables, self.plan.joint_grouping, self.plan.hours, nodes, chunks
+            )
+        for rule in self.plan.rules:
+            mapped = corrected[rule.name].transpose(*ds[rule.name].dims).assign_coords(ds[rule.name].coords)
+            corrected[rule.name] = mapped.assign_attrs(
+                runs[rule.name].attrs | {"bias_correction": rule.method}
+            )
         if not any(ds[name].chunks for name in corrected):
             return ds.assign(xr.Dataset(corrected).compute().data_vars)
         return ds.assign(corrected)
@@ -136,6 +146,15 @@ def fit(
             *pairs[rule.name], rule, grouping, hours, options.missing, chunks
         ).items()
     }
+    if together := {rule.name: pairs[rule.name] for rule in rules if rule.method == "mbcn"}:
+        if len(together) < 2:
+            raise FinescaleError(
+                f"mbcn maps several variables together: only {names[0]} is given to it; give it more, or use qdm"
+            )
+        joint = options.joint_grouping
+        tables |= fit_together(
+            together, joint, hours, rules[0].nodes, options.iterations, options.seed, chunks
+        )
     plan = Plan(
         rules=rules,
         units={name: str(pairs[name][0].attrs["units"]) for name in names},

@@ -14,6 +14,9 @@ from finescale.errors import FinescaleError
 REPRODUCED = 1e-6
 """Greatest relative error of a calibration quantile after the map."""
 
+CORRELATION_SLACK = 0.02
+"""Rise of the mean correlation error that sampling alone may bring."""
+
 Name = Callable[[int], str]
 
 
@@ -86,6 +89,31 @@ def _check_quantiles(old: Floats, new: Floats, rule: Rule, cells: NDArray[np.int
         raise FinescaleError(
             f"calibration quantiles are reproduced to {REPRODUCED:g}: {rule.name} misses one by {error.max():.3g} "
             f"of its size at {name(cell)}; report this"
+        )
+
+
+def check_complete(values: Floats, names: tuple[str, ...], side: str, name: Name) -> None:
+    """Refuse gaps where variables are mapped together; a cell without any value may stay without [cell, axis, time]."""
+    gaps = np.isnan(values)
+    partly = gaps.any(axis=(1, 2)) & ~gaps.all(axis=(1, 2))
+    if partly.any():
+        k = int(np.flatnonzero(partly)[0])
+        variable = names[int(np.flatnonzero(gaps[k].any(axis=1))[0])]
+        raise FinescaleError(
+            f"variables mapped together are complete: {variable} of the {side} lacks "
+            f"{gaps[k].mean():.2%} of all values at {name(k)}; fill them, or use qdm"
+        )
+
+
+def check_joint(misfit: Floats, names: tuple[str, ...], name: Name) -> None:
+    """Refuse a joint map that makes the correlations between variables worse [cell, group, before and after]."""
+    mean = np.nanmean(np.where(np.isnan(misfit).all(axis=(1, 2), keepdims=True), 0.0, misfit), axis=1)
+    worse = mean[:, 1] > mean[:, 0] + CORRELATION_SLACK
+    if worse.any():
+        k = int(np.flatnonzero(worse)[0])
+        raise FinescaleError(
+            f"a joint map betters the correlations of {', '.join(names)}: their mean error goes from "
+            f"{mean[k, 0]:.3f} to {mean[k, 1]:.3f} at {name(k)}; use qdm, or fewer and larger groups"
         )
 
 
