@@ -109,9 +109,8 @@ def crop_region(
         )
     inside: NDArray[np.bool_] = np.asarray(rows & columns)
     _some(inside, "cells", box.west, box.east)
-    spans = {
-        d: inside.any(axis=tuple(i for i in range(inside.ndim) if i != k)) for k, d in enumerate(ds[lat].dims)
-    }
+    others = [tuple(i for i in range(inside.ndim) if i != k) for k in range(inside.ndim)]
+    spans = {d: np.atleast_1d(inside.any(axis=axes)) for d, axes in zip(ds[lat].dims, others, strict=True)}
     return ds.isel({d: _grown(span, margin) for d, span in spans.items()})
 
 
