@@ -39,9 +39,10 @@ def build_backbone(spec: NetworkSpec, inputs: int, outputs: int) -> tuple[nn.Mod
             attention=spec.attention,
             heads=spec.heads,
             embedding=spec.embedding,
+            patch=spec.patch,
             tokens=spec.tokens,
         )
-        return unet, 2 ** (len(spec.channels) - 1)
+        return unet, spec.patch * 2 ** (len(spec.channels) - 1)
     if spec.tokens:
         raise FinescaleError(
             f"cross-attention to context tokens is a matter of the unet: {spec.architecture} has none; "

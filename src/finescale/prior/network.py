@@ -88,6 +88,7 @@ class UNet(nn.Module):
         attention: number of deepest levels with attention after every block.
         heads: attention heads.
         embedding: width of ``emb``.
+        patch: the first level works on patches of ``patch x patch`` cells.
         tokens: width of the context tokens, or 0.
     """
 
@@ -101,9 +102,11 @@ class UNet(nn.Module):
         attention: int,
         heads: int,
         embedding: int,
+        patch: int = 1,
         tokens: int = 0,
     ) -> None:
         super().__init__()
+        self.patch = patch
         levels = len(channels)
 
         def stage(level: int) -> nn.ModuleList:
@@ -114,7 +117,9 @@ class UNet(nn.Module):
                     layers.append(Attention(channels[level], embedding, heads, tokens))
             return layers
 
-        self.stem = nn.Conv2d(inputs, channels[0], 3, padding=1)
+        # Patches are cut and joined by layers without overlap: a quarter of the work at patch 2.
+        width, padding = (3, 1) if patch == 1 else (patch, 0)
+        self.stem = nn.Conv2d(inputs, channels[0], width, stride=patch, padding=padding)
         self.down = nn.ModuleList(stage(level) for level in range(levels))
         self.up = nn.ModuleList(stage(level) for level in range(levels))
         self.shrink = nn.ModuleList(
@@ -123,11 +128,12 @@ class UNet(nn.Module):
         self.grow = nn.ModuleList(
             nn.Conv2d(channels[i + 1], channels[i], 3, padding=1) for i in range(levels - 1)
         )
-        self.head = _zero(nn.Conv2d(channels[0], outputs, 3, padding=1))
+        width, padding = (3, 1) if patch == 1 else (1, 0)
+        self.head = _zero(nn.Conv2d(channels[0], outputs * patch**2, width, padding=padding))
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, x: Tensor, emb: Tensor, tokens: Tensor | None = None) -> Tensor:
-        """``x [B, inputs, H, W]``, H and W multiples of ``2^(levels - 1)``, to ``[B, outputs, H, W]``."""
+        """``[B, inputs, H, W]``, sides multiples of ``patch 2^(levels - 1)``, to ``[B, outputs, H, W]``."""
         x = self.stem(x.contiguous(memory_format=torch.channels_last))
         skips = []
         for level, layers in enumerate(self.down):
@@ -141,7 +147,7 @@ class UNet(nn.Module):
                 x = self.grow[level - 1](F.interpolate(x, scale_factor=2.0, mode="nearest")) + skips.pop()
         # The output layer sets the precision of the smallest scales: float32.
         with torch.autocast(x.device.type, enabled=False):
-            return cast(Tensor, self.head(F.silu(x.float())))
+            return F.pixel_shuffle(cast(Tensor, self.head(F.silu(x.float()))), self.patch)
 
 
 def _run(layers: nn.Module, x: Tensor, emb: Tensor, tokens: Tensor | None) -> Tensor:

@@ -16,6 +16,7 @@ class NetworkSpec:
         blocks: residual blocks of each level, on the way down and again on the way up.
         attention: number of deepest levels with self-attention.
         heads: attention heads.
+        patch: cells along each side of the patches that become one cell of the first level.
         embedding: width of the noise and context embedding.
         tokens: width of the context tokens for cross-attention; 0 for none.
         compile: let torch compile the network (a minute or two at the start).
@@ -26,6 +27,7 @@ class NetworkSpec:
     blocks: tuple[int, ...] = (2, 2, 2)
     attention: int = 1
     heads: int = 2
+    patch: int = 1
     embedding: int = 128
     tokens: int = 0
     compile: bool = False

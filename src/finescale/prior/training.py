@@ -18,6 +18,7 @@ from finescale.prior.ema import Average
 from finescale.prior.gaussian import GaussianClimate
 from finescale.prior.loader import Batch
 from finescale.prior.objective import add_noise, loss
+from finescale.prior.plan import Plan, plan
 from finescale.prior.preparation import Training, prepare
 from finescale.prior.spec import PriorSpec, TrainingSpec
 from finescale.prior.validation import score
@@ -37,6 +38,7 @@ def train(
     gaussian: GaussianClimate | None = None,
     device: torch.device | str = "cpu",
     provenance: dict[str, Any] | None = None,
+    on_plan: Callable[[Plan], None] | None = None,
     on_progress: Progress | None = None,
     on_log: Log | None = None,
 ) -> None:
@@ -52,10 +54,13 @@ def train(
         gaussian: the climate that ``preconditioning: wiener`` corrects; without it, a yardstick only.
         device: where to compute.
         provenance: JSON-ready entries for the card (digests of the data, code version).
+        on_plan: called once before the first step with what the training will cost.
         on_progress: called with steps done and steps in all.
         on_log: called with the step and figures: losses, learning rate, windows per second.
     """
     run = prepare(ds, static, spec, validation=validation, gaussian=gaussian, device=torch.device(device))
+    if on_plan is not None:
+        on_plan(plan(run))
     state = Loop(run, scratch, on_progress, on_log).run()
     if processes.share()[0] == 0:
         scores = {"validation": state["bands"], "validation_score": score(_levels(state["bands"]))}

@@ -1,0 +1,145 @@
+"""Does a prior dream of the right weather? Unconditional draws against data, beside data against data.
+
+Every figure stands beside its noise floor: the same figure between two interleaved sets of windows of the
+data.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import torch
+import xarray as xr
+from numpy.typing import NDArray
+from torch import Tensor
+
+from finescale.fields.context import Context
+from finescale.prior.card import Prior
+from finescale.prior.loader import even_windows
+
+Array = NDArray[np.float64]
+LEVELS = np.array([0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99])
+
+
+@torch.no_grad()
+def draw(prior: Prior, clock: Tensor, *, seed: int, steps: int = 12, batch: int = 16) -> Tensor:
+    """Unconditional windows by Heun's method on the Karras grid (Karras et al. 2022, algorithm 1).
+
+    Args:
+        prior: what to draw from.
+        clock: when, ``[N, T, 2]``.
+        seed: of the noise; window n's noise depends on (seed, n) alone.
+        steps: noise levels; the denoiser is called ``2 steps - 1`` times.
+        batch: windows at a time.
+
+    Returns:
+        ``[N, T, C, H, W]`` in scaled units.
+    """
+    levels = prior.schedule.levels(steps).tolist()
+    device = prior.denoiser.mask.device
+    out = []
+    for start in range(0, len(clock), batch):
+        when = Context(clock[start : start + batch].to(device))
+        noise = [_noise(prior, seed, start + i) for i in range(len(when.clock))]
+        x = levels[0] * torch.stack(noise).to(device)
+        for sigma, lower in pairwise(levels):
+            slope = (x - prior.denoiser(x, torch.tensor(sigma, device=device), when)) / sigma
+            ahead = x + (lower - sigma) * slope
+            if lower > 0:
+                there = (ahead - prior.denoiser(ahead, torch.tensor(lower, device=device), when)) / lower
+                ahead = x + (lower - sigma) * (slope + there) / 2
+            x = ahead
+        out.append(x.cpu())
+    return torch.cat(out)
+
+
+def unconditional(
+    prior: Prior, ds: xr.Dataset, *, windows: int = 64, seed: int = 0, steps: int = 12
+) -> dict[str, Any]:
+    """Draw at the dates of windows of ``ds`` and compare with what the data did then.
+
+    Args:
+        prior: the prior.
+        ds: a period that holds all seasons that the prior should know; the training period will do.
+        windows: draws.
+        seed: of the draws.
+        steps: of the sampler.
+
+    Returns:
+        Per variable the figures of ``compare``, and the same between two halves of the data under ``floor``;
+        ready for the card.
+    """
+    mask = prior.denoiser.mask.cpu().numpy()
+    x, clock = even_windows(ds, prior.scaling, mask, prior.window, 2 * windows)
+    truth, other = x[::2].numpy(), x[1::2].numpy()
+    draws = draw(prior, clock[::2], seed=seed, steps=steps).numpy()
+    names = prior.variables
+    return {
+        "windows": len(truth),
+        "steps": steps,
+        "draws": compare(draws, truth, mask, names),
+        "floor": compare(other, truth, mask, names),
+    }
+
+
+def compare(
+    one: NDArray[np.floating], two: NDArray[np.floating], mask: NDArray[np.bool_], names: Sequence[str]
+) -> dict[str, Any]:
+    """How far two sets of windows ``[N, T, C, H, W]`` differ, per variable.
+
+    Returns:
+        ``melr``: mean over wavenumbers of the absolute log ratio of radial spectra; ``quantiles``: mean
+        absolute difference of marginal quantiles (1 % to 99 %) in standard deviations, and
+        ``quantiles_worst`` the largest; ``increments``: ratio of root-mean-square differences between
+        consecutive frames (absent for single frames); ``spread``: ratio of standard deviations.
+        ``correlation``: largest difference between the correlations of two variables, under the name of the
+        first.
+    """
+    figures: dict[str, Any] = {}
+    gap = np.abs(_correlation(one, mask) - _correlation(two, mask))
+    for c, name in enumerate(names):
+        a, b = one[:, :, c].astype(np.float64), two[:, :, c].astype(np.float64)
+        inside, scale = mask[c], b[..., mask[c]].std()
+        apart = np.abs(np.quantile(a[..., inside], LEVELS) - np.quantile(b[..., inside], LEVELS)) / scale
+        ratio = np.log(radial_spectrum(a * inside) / radial_spectrum(b * inside))
+        figures[name] = {
+            "melr": float(np.abs(ratio).mean()),
+            "quantiles": float(apart.mean()),
+            "quantiles_worst": float(apart.max()),
+            "spread": float(a[..., inside].std() / scale),
+            "correlation": float(gap[c].max()),
+        }
+        if a.shape[1] > 1:
+            steps = [np.diff(v[..., inside], axis=1) for v in (a, b)]
+            figures[name]["increments"] = float(np.sqrt((steps[0] ** 2).mean() / (steps[1] ** 2).mean()))
+    return figures
+
+
+def radial_spectrum(fields: Array) -> Array:
+    """Power per ring of wavenumbers 1, 2, ... of Hann-windowed fields ``[..., H, W]``, mean over the rest."""
+    height, width = fields.shape[-2:]
+    taper = np.hanning(height + 2)[1:-1, None] * np.hanning(width + 2)[None, 1:-1]
+    centred = fields - fields.mean(axis=(-2, -1), keepdims=True)
+    power = np.abs(np.fft.fft2(centred * taper)) ** 2
+    mean = power.reshape(-1, height, width).mean(axis=0) / (taper**2).mean()
+    # Rings in cycles per cell, so that a long domain counts as finely along both sides.
+    radius = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.fftfreq(width)[None, :]) * min(height, width)
+    ring = np.rint(radius).astype(int)
+    last = min(height, width) // 2
+    return np.array([mean[ring == k].mean() for k in range(1, last + 1)])
+
+
+def _correlation(x: NDArray[np.floating], mask: NDArray[np.bool_]) -> Array:
+    shared = mask.all(axis=0)
+    if not shared.any() or x.shape[2] == 1:
+        return np.eye(x.shape[2])
+    series = np.moveaxis(x[..., shared].astype(np.float64), 2, 0).reshape(x.shape[2], -1)
+    return np.corrcoef(series)
+
+
+def _noise(prior: Prior, seed: int, window: int) -> Tensor:
+    shape = (prior.window, *prior.denoiser.mask.shape)
+    entropy = np.random.SeedSequence([seed, window])
+    values = np.random.Generator(np.random.Philox(entropy)).standard_normal(shape, dtype=np.float32)
+    return torch.from_numpy(values)
