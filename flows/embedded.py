@@ -4,6 +4,7 @@ import asyncio
 import sys
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
@@ -18,12 +19,12 @@ def run(flow: Callable[..., Any]) -> int:
         asyncio.run(drain(state.state_details.flow_run_id))
         state.result()
     except FinescaleError as error:
-        print(f"error: {error}", file=sys.stderr)
+        sys.stderr.write(f"error: {error}\n")
         return 2
     return 0
 
 
-async def drain(run_id: Any) -> None:
+async def drain(run_id: UUID) -> None:
     """Wait until the embedded server has recorded the end of every task: their states travel as events."""
     wanted = FlowRunFilter(id=FlowRunFilterId(any_=[run_id]))
     before = -1

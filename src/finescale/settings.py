@@ -1,7 +1,8 @@
 """The one schema of params.yaml: frozen, checked once, every unknown key an error that names its line."""
 
 import difflib
-from datetime import date
+from datetime import date, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -24,8 +25,18 @@ class Section(BaseModel):
 class World(Section):
     """The invented world of the demo; leave the section out to use your own catalogue."""
 
-    seed: int = Field(0, ge=0, description="Seed of the weather.")
+    seed: int = Field(0, ge=0, description="Seed of land and weather.")
     cells: int = Field(48, ge=16, description="Fine cells along each side of the reference domain.")
+    factor: int = Field(8, ge=2, description="Fine cells along each side of a model's cell.")
+    reference_start: date = date(2001, 1, 1)
+    reference_end: date = date(2003, 2, 15)
+    historical_start: date = date(2001, 1, 1)
+    historical_end: date = date(2004, 12, 30)
+    scenario_start: date = date(2015, 1, 1)
+    scenario_end: date = date(2018, 12, 30)
+    truth_start: date = Field(date(2016, 1, 5), description="First day whose fine hourly truth is kept.")
+    truth_end: date = Field(date(2016, 2, 4), description="The day after the last one.")
+    storm: datetime = Field(datetime(2003, 1, 18, 12), description="When the severe storm crosses.")
 
 
 class Series(Section):
@@ -65,7 +76,7 @@ class Split(Section):
         for _, (first, last) in blocks:
             if last < first:
                 raise ValueError(f"a block must not end before it begins: {first} .. {last}")
-        for (name, (_, last)), (other, (first, _)) in zip(blocks, blocks[1:], strict=False):
+        for (name, (_, last)), (other, (first, _)) in pairwise(blocks):
             if (first - last).days < 2:
                 raise ValueError(f"{name} and {other} must lie at least two days apart: {last} and {first}")
         return self

@@ -77,7 +77,7 @@ def sources() -> dict[Path, str]:
         if p.parent != SOURCE
     }
     files |= {p: p.stem for p in SOURCE.glob("*.py") if p.stem != "__init__"}
-    return files | {p: "flows" for p in FLOWS.rglob("*.py")}
+    return files | dict.fromkeys(FLOWS.rglob("*.py"), "flows")
 
 
 def test_rooms_import_only_downwards() -> None:

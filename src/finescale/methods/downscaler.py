@@ -22,9 +22,14 @@ class Downscaler(Protocol):
         variables: Names of the fields, with their units.
     """
 
-    fine: Grid
-    coarse: Grid
-    variables: dict[str, str]
+    @property
+    def fine(self) -> Grid: ...  # noqa: D102
+
+    @property
+    def coarse(self) -> Grid: ...  # noqa: D102
+
+    @property
+    def variables(self) -> dict[str, str]: ...  # noqa: D102
 
     def __call__(self, coarse: xr.Dataset, *, members: int, seed: int) -> xr.Dataset:
         """Downscale.
@@ -44,7 +49,7 @@ class Downscaler(Protocol):
         ...
 
 
-def check_coarse(coarse: xr.Dataset, grid: Grid, variables: dict[str, str]) -> None:
+def check_coarse(coarse: xr.Dataset, grid: Grid, variables: dict[str, str], *, gaps_allowed: bool = False) -> None:
     """Raise unless coarse data has the grid, the fields, the units and the time axis that a method needs."""
     for name, units in variables.items():
         if name not in coarse:
@@ -69,7 +74,7 @@ def check_coarse(coarse: xr.Dataset, grid: Grid, variables: dict[str, str]) -> N
         raise FinescaleError(f"coarse data must hold two times or more: found {coarse.sizes['time']}")
     for name in variables:
         gaps = int(coarse[name].isnull().sum())
-        if gaps:
+        if gaps and not gaps_allowed:
             raise FinescaleError(
                 f"coarse data must be whole: {name} has {gaps} missing values; fill or drop them"
             )

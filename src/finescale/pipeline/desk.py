@@ -65,6 +65,10 @@ class Desk:
         """Write a dataset artefact; lazy data streams."""
         store.save_dataset(ds, self.new(name))
 
+    def written(self, name: str) -> xr.Dataset:
+        """A dataset that this stage has just saved, read back."""
+        return store.open_path(self.new(name))
+
     def scratch(self) -> Path:
         """A folder that outlives a killed run of the same inputs and settings, for what can be resumed."""
         folder = self.root / ".cache" / "scratch" / f"{self.stage.name}-{self._key()}"

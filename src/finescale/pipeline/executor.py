@@ -77,8 +77,7 @@ class DvcExecutor:
         while True:
             code, log = self._repro(stage.name, line)
             if code == 0:
-                state = next((state for word, state in WORDS if any(word in text for text in log)), "Skipped")
-                return Outcome(stage.name, state, time.monotonic() - start)
+                return Outcome(stage.name, _state(log), time.monotonic() - start)
             if not any(BUSY in text for text in log) or time.monotonic() - start > PATIENCE:
                 raise StageFailed(
                     stage.name, last_words(stage.name, log), 2 if any(_ours(t) for t in log) else 1
@@ -119,6 +118,10 @@ def last_words(name: str, log: list[str]) -> str:
     """The stage's own error message, or the end of its log where it had none."""
     ours = [text.removeprefix("error: ") for text in log if _ours(text)]
     return ours[-1] if ours else f"stage {name} failed: " + " | ".join(log[-3:])
+
+
+def _state(log: list[str]) -> State:
+    return next((state for word, state in WORDS if any(word in text for text in log)), "Skipped")
 
 
 def _ours(text: str) -> bool:

@@ -56,7 +56,7 @@ class Project:
 
     def stale(self) -> dict[str, list[str]]:
         """Stages that DVC would not leave alone, with the reasons, as DVC sees them now."""
-        found = subprocess.run(  # noqa: S603 - our own command
+        found = subprocess.run(
             [sys.executable, "-m", "dvc", "status", "--json"],
             cwd=self.root,
             env=environment(),

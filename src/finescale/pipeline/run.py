@@ -19,7 +19,7 @@ def run_stage(root: Path, stage: Stage, settings: Settings, progress: Progress =
     desk = Desk(root, stage, settings, progress)
     desk.clear()
     try:
-        stage.run(desk)
+        stage.function()(desk, **stage.options)
         desk.finish()
     except BaseException:
         desk.clear()

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
-from typing import Any
 
 
 @dataclass(frozen=True)
@@ -36,5 +35,5 @@ class Stage:
     def function(self) -> Callable[..., None]:
         """The function that does the work: ``(desk, **options)``."""
         module, _, name = self.run.partition(".")
-        found: Any = getattr(import_module(f"finescale.pipeline.stages.{module}"), name)
-        return found  # type: ignore[no-any-return]
+        found: Callable[..., None] = getattr(import_module(f"finescale.pipeline.stages.{module}"), name)
+        return found

@@ -2,7 +2,6 @@
 
 import hashlib
 import math
-import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -42,8 +41,13 @@ def open_dataset(root: Path, name: str) -> xr.Dataset:
         raise FinescaleError(
             f"an artefact must exist before it is read: {path_of(name)} is missing; run `finescale run`"
         )
-    ds = xr.open_zarr(path, consolidated=False, chunks=None, decode_timedelta=False)
-    return ds.chunk({d: n for d, n in _shards(ds).items() if d in ds.dims}) if ds.sizes else ds
+    return open_path(path)
+
+
+def open_path(path: Path) -> xr.Dataset:
+    """Open a store that `save_dataset` wrote, wherever it lies."""
+    ds: xr.Dataset = xr.open_zarr(path, consolidated=False, chunks=None, decode_timedelta=False)
+    return ds.chunk({d: n for d, n in _shards(ds).items() if d in ds.dims})
 
 
 def save_dataset(ds: xr.Dataset, path: Path) -> None:
@@ -107,7 +111,7 @@ def put(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     if target.exists():
         remove(target)
-    os.replace(source, target)
+    source.replace(target)
 
 
 def _shards(ds: xr.Dataset) -> dict[str, int]:
@@ -129,7 +133,8 @@ def _hours(var: xr.Variable, limit: int) -> int:
     step = var.dtype.itemsize * math.prod(
         n for d, n in zip(var.dims, var.shape, strict=True) if d not in ("member", "time")
     )
-    return 24 * 2 ** max(0, int(math.log2(max(1.0, limit / (24 * step)))))
+    days = int(math.log2(max(1.0, limit / (24 * step))))
+    return 24 * (1 << days)
 
 
 def _compressor(itemsize: int) -> BloscCodec:

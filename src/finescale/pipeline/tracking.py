@@ -16,13 +16,14 @@ def record(desk: Desk) -> None:
     for name in desk.stage.writes:
         path = desk.root / store.path_of(name)
         if name == "metrics":
-            metrics = flat(json.loads(path.read_text(encoding="utf-8")))
+            found = flat(json.loads(path.read_text(encoding="utf-8")))
+            metrics = {key: float(str(value)) for key, value in found.items()}
         if store.path_of(name).startswith("reports/"):
             files[name] = path
     tracking.record(
         desk.root,
         name=desk.stage.name,
-        params={key: value for key, value in settings(desk).items()},
+        params=settings(desk),
         metrics=metrics,
         files=files,
         sources=sources(desk.root, desk.stage.reads),

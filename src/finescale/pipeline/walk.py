@@ -1,6 +1,7 @@
 """Walk the ledger: stages whose inputs are ready run side by side."""
 
 from collections.abc import Callable
+from functools import partial
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 from finescale.pipeline.executor import Outcome, StageExecutor
@@ -38,9 +39,7 @@ def walk(
         while waiting or running:
             for stage in [s for s in waiting if graph[s.name] <= finished][: workers - len(running)]:
                 waiting.remove(stage)
-                running[pool.submit(executor.run, stage, lambda text, n=stage.name: tell(n, text))] = (
-                    stage.name
-                )
+                running[pool.submit(executor.run, stage, partial(tell, stage.name))] = stage.name
             ready, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in ready:
                 finished.add(running.pop(future))

@@ -83,7 +83,7 @@ def _champion(client: MlflowClient, name: str) -> dict[str, float] | None:
         found = client.get_model_version_by_alias(name, "champion")
     except mlflow.exceptions.MlflowException:
         return None
-    metrics = client.get_run(found.run_id).data.metrics
+    metrics = client.get_run(str(found.run_id)).data.metrics
     return {key.removeprefix("crps."): value for key, value in metrics.items() if key.startswith("crps.")}
 
 

@@ -3,13 +3,14 @@
 from pathlib import Path
 from typing import Any
 
-import mlflow
+from mlflow.models import set_model
+from mlflow.pyfunc import PythonModel
 
 from finescale.methods import recipes
-from finescale.registry.exchange import as_dataset, as_answer
+from finescale.registry.exchange import as_answer, as_dataset
 
 
-class ServedDownscaler(mlflow.pyfunc.PythonModel):
+class ServedDownscaler(PythonModel):
     """A downscaler behind ``predict(coarse, params={"members": 8, "seed": 0})``."""
 
     def load_context(self, context: Any) -> None:  # noqa: ANN401 - MLflow's own
@@ -26,4 +27,4 @@ class ServedDownscaler(mlflow.pyfunc.PythonModel):
         return as_answer(ensemble, model_input)
 
 
-mlflow.models.set_model(ServedDownscaler())
+set_model(ServedDownscaler())

@@ -120,11 +120,11 @@ def relocate(folder: Path) -> str:
         for table, column in LOCATIONS:
             for (old,) in db.execute(
                 f"select distinct {column} from {table} where {column} like '%/mlruns/%'"
-            ):  # noqa: S608
+            ):
                 new = home + old.partition("/mlruns/")[2]
                 if old != new:
                     mended += db.execute(
                         f"update {table} set {column} = ? where {column} = ?", (new, old)
-                    ).rowcount  # noqa: S608
+                    ).rowcount
     db.close()
     return f"{mended} paths mended"

@@ -30,13 +30,11 @@ def _cases(desk: Desk, method: str, downscaler: Downscaler) -> None:
     downscaler.save(desk.new(f"model-{method}"))
     members, seed = desk.setting("downscale.members"), desk.setting("seed")
     wanted = [name for name in desk.stage.writes if name.startswith("ensemble-")]
-    ensembles = {}
     for done, name in enumerate(wanted):
         desk.progress("cases", done, len(wanted))
         case = name.removeprefix(f"ensemble-{method}-")
-        ensembles[case] = downscaler(conditions(desk, case), members=members, seed=seed)
-        desk.save(name, ensembles[case])
-    check(desk, "ensemble", ensembles, f"gates-{method}")
+        desk.save(name, downscaler(conditions(desk, case), members=members, seed=seed))
+    check(desk, "ensemble", wanted, f"gates-{method}")
 
 
 def conditions(desk: Desk, case: str) -> xr.Dataset:

@@ -9,7 +9,7 @@ from finescale.pipeline.desk import Desk
 from finescale.settings import Series
 
 
-def ingest_reference(desk: Desk) -> None:
+def reference(desk: Desk) -> None:
     """Fetch the fine reference and its static fields."""
     source = desk.setting("data.reference")
     variables = list(desk.setting("data.variables"))
@@ -18,27 +18,22 @@ def ingest_reference(desk: Desk) -> None:
     desk.save("raw-static", static)
 
 
-def ingest_gcm(desk: Desk, gcm: str) -> None:
-    """Fetch one climate model: the historical run and the scenario, each as it is published."""
-    source = desk.setting(f"data.gcms.{gcm}")
+def gcm(desk: Desk, gcm: str) -> None:
+    """Fetch one climate model as published: historical run, scenario, and the truth behind an invented one."""
+    source, scenario = desk.setting(f"data.gcms.{gcm}"), desk.setting("downscale.scenario")
     variables = list(desk.setting("data.variables"))
-    for experiment in ("historical", desk.setting("downscale.scenario")):
-        role = "historical" if experiment == "historical" else "scenario"
+    for role, experiment in (("historical", "historical"), ("scenario", scenario)):
         facets = {**source.facets, "experiment_id": experiment}
-        desk.save(f"raw-{gcm}-{role}", _fetch(desk, source, facets, variables))
-
-
-def ingest_truth(desk: Desk, gcm: str) -> None:
-    """Fetch the fine truth behind an invented climate model, to score against."""
-    source = desk.setting(f"data.gcms.{gcm}")
-    facets = {**source.truth, "experiment_id": desk.setting("downscale.scenario")}
-    desk.save(f"raw-truth-{gcm}", _fetch(desk, source, facets, list(desk.setting("data.variables"))))
+        desk.save(f"raw-{role}-{gcm}", _fetch(desk, source, facets, variables))
+    if source.truth is not None:
+        facets = {**source.truth, "experiment_id": scenario}
+        desk.save(f"raw-truth-{gcm}", _fetch(desk, source, facets, variables))
 
 
 def _fetch(
     desk: Desk, source: Series, facets: dict[str, str | list[str]], variables: list[str]
 ) -> xr.Dataset:
-    period = source.period and tuple(str(day) for day in source.period)
+    period = (str(source.period[0]), str(source.period[1])) if source.period else None
     return catalogue.open_series(_catalogue(desk), facets, variables=variables, period=period)
 
 

@@ -4,9 +4,9 @@ import sys
 import time
 from pathlib import Path
 
+from finescale.cli.progress import reporter
 from finescale.errors import FinescaleError
 from finescale.pipeline.executor import DirectExecutor, DvcExecutor, Outcome
-from finescale.pipeline.progress import reporter
 from finescale.pipeline.project import Project
 from finescale.pipeline.run import run_stage
 from finescale.pipeline.walk import walk

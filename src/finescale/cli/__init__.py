@@ -43,7 +43,7 @@ def run(
     root: Root = HERE,
 ) -> None:
     """Bring the pipeline up to date: run what is stale, restore what is cached, skip the rest."""
-    from finescale.pipeline.doors import run_pipeline
+    from finescale.cli.doors import run_pipeline
 
     run_pipeline(root, stages or [], direct=direct, workers=workers)
 
@@ -51,7 +51,7 @@ def run(
 @app.command()
 def stage(name: str, root: Root = HERE) -> None:
     """Run one stage in this process, whatever its state; this is what dvc.yaml calls."""
-    from finescale.pipeline.doors import run_one
+    from finescale.cli.doors import run_one
 
     run_one(root, name)
 
@@ -97,7 +97,7 @@ def report(root: Root = HERE) -> None:
 @app.command()
 def register(root: Root = HERE) -> None:
     """Put the model of the last run into the registry; does nothing when it is there already."""
-    from finescale.pipeline.doors import register_model
+    from finescale.cli.doors import register_model
 
     print(register_model(root))
 
@@ -114,7 +114,7 @@ def downscale(
     root: Root = HERE,
 ) -> None:
     """Downscale your own coarse data with a registered model."""
-    from finescale.pipeline.doors import downscale_file
+    from finescale.cli.doors import downscale_file
 
     downscale_file(root, coarse, out, model=model, members=members, seed=seed)
 
@@ -127,7 +127,7 @@ def search(
     catalogue: Annotated[str, typer.Option("--catalogue", help="Path or URL of the catalogue's JSON.")] = ...,  # type: ignore[assignment]
 ) -> None:
     """Show what a catalogue holds for some facets."""
-    from finescale.pipeline.doors import search_catalogue
+    from finescale.cli.doors import search_catalogue
 
     print(search_catalogue(catalogue, facets or []))
 

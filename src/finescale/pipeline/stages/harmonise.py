@@ -1,0 +1,42 @@
+"""Stages ``harmonise-*``: one form for every source, and a gate behind it."""
+
+import xarray as xr
+
+from finescale.climate.harmonise import harmonise
+from finescale.errors import FinescaleError
+from finescale.grid.grid import Grid
+from finescale.grid.regrid import conservative
+from finescale.pipeline.desk import Desk
+from finescale.pipeline.stages.gate import check
+
+WHOLE_CELL = 0.999  # share of a coarse cell that the model's cells must cover
+
+
+def reference(desk: Desk) -> None:
+    """Harmonise the fine reference and its static fields."""
+    variables = list(desk.setting("data.variables"))
+    desk.save("reference", harmonise(desk.open("raw-reference"), variables=variables))
+    desk.save("static", harmonise(desk.open("raw-static"), variables=["orog", "sftlf"]))
+    check(desk, "harmonised", ["reference", "static"], "gates-reference")
+
+
+def gcm(desk: Desk, gcm: str) -> None:
+    """Harmonise a climate model and bring it to the coarse grid that nests in the fine one."""
+    variables = list(desk.setting("data.variables"))
+    target = Grid.from_dataset(desk.open("coarse-reference"))
+    written = [name for name in desk.stage.writes if not name.startswith("gates-")]
+    for name in written:
+        ds = harmonise(desk.open(f"raw-{name}"), variables=variables)
+        if not name.startswith("truth-"):
+            ds = on_the_clock(conservative(ds, target, coverage=WHOLE_CELL), desk.setting("coarse").every)
+        desk.save(name, ds)
+    check(desk, "harmonised", written, f"gates-{gcm}")
+
+
+def on_the_clock(ds: xr.Dataset, every: int) -> xr.Dataset:
+    """The times that the observation clock shares with the model."""
+    kept = ds.isel(time=(ds["time"].dt.hour % every == 0).values)
+    if kept.sizes["time"] == 0:
+        hours = sorted(set(ds["time"].dt.hour.values[:100].tolist()))
+        raise FinescaleError(f"the model must have values every {every} hours from 0 UTC: it has the hours {hours}")
+    return kept

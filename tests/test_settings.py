@@ -1,0 +1,86 @@
+"""params.yaml: what is wrong is named with its line and what would be right."""
+
+from pathlib import Path
+
+import pytest
+
+from finescale.errors import FinescaleError
+from finescale.settings import Settings, given, load_settings
+
+ROOT = Path(__file__).resolve().parents[1]
+GOOD = (ROOT / "params.yaml").read_text(encoding="utf-8")
+
+
+def broken(tmp_path: Path, old: str, new: str) -> str:
+    """The message for params.yaml with one text exchanged, and the line where it stands."""
+    assert old in GOOD
+    path = tmp_path / "params.yaml"
+    path.write_text(GOOD.replace(old, new, 1), encoding="utf-8")
+    with pytest.raises(FinescaleError) as caught:
+        load_settings(path)
+    return str(caught.value)
+
+
+def line_of(text: str) -> int:
+    return 1 + GOOD[: GOOD.index(text)].count("\n")
+
+
+def test_the_committed_file_is_good() -> None:
+    settings = load_settings(ROOT / "params.yaml")
+    assert settings.coarse.factor == 8
+    assert given(settings, "coarse.factor")
+    assert given(settings, "data.gcms.standard")
+    assert not given(settings, "data.reference.period")
+
+
+def test_a_misspelt_key_names_its_line_and_the_right_one(tmp_path: Path) -> None:
+    message = broken(tmp_path, "  factor: 8", "  facter: 8")
+    assert f"line {line_of('  factor: 8')}: unknown key coarse.facter" in message
+    assert "did you mean factor?" in message
+    assert "allowed: every, factor, how" in message
+
+
+def test_a_misspelt_key_inside_a_map_of_sections(tmp_path: Path) -> None:
+    message = broken(tmp_path, "      truth: {source_id: TWIN-STD", "      thruth: {source_id: TWIN-STD")
+    assert "unknown key data.gcms.standard.thruth" in message
+    assert "did you mean truth?" in message
+
+
+def test_a_wrong_value_names_its_line_and_bound(tmp_path: Path) -> None:
+    message = broken(tmp_path, "members: 16", "members: 0")
+    assert f"line {line_of('  members: 16')}: downscale.members" in message
+    assert "greater than or equal to 1, not 0" in message
+
+
+def test_a_wrong_word_lists_the_allowed_ones(tmp_path: Path) -> None:
+    assert "'instant' or 'mean'" in broken(tmp_path, "how: instant", "how: sum")
+
+
+def test_blocks_that_touch_are_refused(tmp_path: Path) -> None:
+    message = broken(tmp_path, "validation: [2002-11-15,", "validation: [2002-11-01,")
+    assert "train and validation must lie at least two days apart" in message
+
+
+def test_a_missing_section_is_named(tmp_path: Path) -> None:
+    assert "missing key split" in broken(tmp_path, "split:", "splitt:")
+
+
+def test_broken_yaml_is_one_line(tmp_path: Path) -> None:
+    message = broken(tmp_path, "seed: 0", "seed: [0")
+    assert message.startswith("params.yaml must be YAML")
+    assert "\n" not in message
+
+
+def test_a_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(FinescaleError, match="no file params.yaml"):
+        load_settings(tmp_path / "params.yaml")
+
+
+def test_an_unregistrable_method(tmp_path: Path) -> None:
+    assert "registry.method must be one of" in broken(tmp_path, "method: bcsd", "method: sda")
+
+
+def test_settings_cannot_be_changed() -> None:
+    settings: Settings = load_settings(ROOT / "params.yaml")
+    with pytest.raises(ValueError, match="frozen"):
+        settings.coarse.factor = 4  # type: ignore[misc]
