@@ -1,0 +1,77 @@
+"""Gaussian noise as a function of where it is used: (seed, member, stream, variable, absolute hour, cell).
+
+Counter-based: nothing is drawn in order, so an ensemble does not depend on batch size, block order, number of
+workers, restarts or the length of the request. The generator is Philox (Salmon et al. 2011), whose raw words NumPy
+keeps fixed across releases; the normals are made here (Box and Muller 1958), because NumPy does not promise those.
+"""
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from finescale.errors import FinescaleError
+
+WORD = 2**64
+# Half a step of a 32-bit uniform keeps log(u) finite; the largest normal is then 6.7.
+STEP = 2.0**-32
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Standard normal fields of an ensemble.
+
+    Attributes:
+        seed: of the whole run.
+        variables: names of the channels; noise belongs to the name, not to its place in the list.
+        shape: rows and columns of the whole grid; cells count from its first row.
+    """
+
+    seed: int
+    variables: tuple[str, ...]
+    shape: tuple[int, int]
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.seed < WORD:
+            raise FinescaleError(f"a seed is a whole number from 0 to 2**64 - 1: {self.seed}; choose another")
+
+    def __call__(self, members: Sequence[int], hours: Sequence[int] | range, stream: int = 0) -> Tensor:
+        """Draw the fields of some members at some hours.
+
+        Args:
+            members: numbers of the members, from 0.
+            hours: absolute hours (any epoch, the same in every call).
+            stream: which of the independent uses of noise: 0 starts the sampler, others refresh it.
+
+        Returns:
+            float32 ``[M, T, C, H, W]``.
+        """
+        rows, columns = self.shape
+        out = np.empty((len(members), len(hours), len(self.variables), rows * columns), np.float32)
+        keys = [zlib.crc32(name.encode()) for name in self.variables]
+        for m, member in enumerate(members):
+            for t, hour in enumerate(hours):
+                for c, key in enumerate(keys):
+                    out[m, t, c] = normals(self.seed, member, (hour, key, stream), rows * columns)
+        return torch.from_numpy(out.reshape(*out.shape[:-1], rows, columns))
+
+
+def normals(seed: int, member: int, place: tuple[int, int, int], count: int) -> NDArray[np.float32]:
+    """Draw `count` standard normals that belong to (seed, member, place), float32 ``[count]``.
+
+    A longer draw begins with a shorter one.
+    """
+    bits = np.random.Philox(
+        key=np.array([seed, member % WORD], np.uint64),
+        counter=np.array([0, *(word % WORD for word in place)], np.uint64),
+    )
+    words = bits.random_raw((count + 1) // 2)
+    u = (words >> np.uint64(32)).astype(np.float64) * STEP + STEP / 2
+    angle = ((words & np.uint64(0xFFFFFFFF)).astype(np.float64) * (2 * np.pi * STEP)).astype(np.float32)
+    radius = np.sqrt(-2 * np.log(u)).astype(np.float32)
+    pairs = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=-1)
+    return pairs.reshape(-1)[:count]

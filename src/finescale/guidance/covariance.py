@@ -1,0 +1,153 @@
+"""The covariance of x_0 given x_t under the fitted linear-Gaussian climate, seen through the observation.
+
+The climate is independent along orthogonal axes: each EOF (and, per variable, each direction that no EOF explains)
+has its own stationary series with principal axes in time. White noise of variance sigma^2 leaves these axes alone
+and turns each variance v into v sigma^2 / (v + sigma^2). So C_t = (Sigma^-1 + I / sigma^2)^-1 is known in
+closed form, and H C_t H^T + R is a small matrix that depends on the noise level and on what is observed, not on
+the state: one factor serves all members and, on a regular clock, all blocks of time.
+"""
+
+import math
+from collections import OrderedDict
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from finescale.guidance.observation import Segment, Source
+from finescale.prior.gaussian import GaussianClimate
+
+# Factors kept: every noise level at the two ends and in the middle of a series.
+KEPT = 96
+
+
+class Covariance(Protocol):
+    """What a Gaussian guidance must know of C_t."""
+
+    def solve(self, segment: Segment, frames: int, sigma: float, r: Tensor) -> Tensor:
+        """Return u = (H C_t H^T + R)^-1 r for residuals ``[M, n]``."""
+        ...
+
+    def spread(self, segment: Segment, u: Tensor, like: Tensor, sigma: float, own: slice) -> Tensor:
+        """Return the wanted frames of C_t H^T u, for a stretch of the shape of `like` ``[M, T, C, H, W]``."""
+        ...
+
+
+class ClimateCovariance:
+    """C_t of a `GaussianClimate`; sigma may be infinite, then C_t is the climate's own covariance."""
+
+    def __init__(self, climate: GaussianClimate, jitter: float = 1e-6) -> None:
+        self.climate, self.jitter = climate, jitter
+        self._factors: OrderedDict[tuple[object, ...], Tensor] = OrderedDict()
+        self._eofs: Tensor = climate.eofs.double()
+        self._seen: dict[int, tuple[Source, Tensor, Tensor]] = {}
+
+    def solve(self, segment: Segment, frames: int, sigma: float, r: Tensor) -> Tensor:
+        """Return u = (H C_t H^T + R)^-1 r for residuals ``[M, n]``; masked entries stay zero."""
+        key = (segment.pattern, frames, sigma)
+        if key not in self._factors:
+            self._factors[key] = self._factor(segment, frames, sigma)
+            while len(self._factors) > KEPT:
+                self._factors.popitem(last=False)
+        self._factors.move_to_end(key)
+        right = (r * segment.mask).T.double()
+        return torch.cholesky_solve(right, self._factors[key]).T.to(r) * segment.mask
+
+    def spread(self, segment: Segment, u: Tensor, like: Tensor, sigma: float, own: slice) -> Tensor:
+        """Return the wanted frames of C_t H^T u."""
+        climate, axes, left = self.climate, *self._waves(like.shape[1], sigma)
+        modes = len(climate.variance)
+        pulled = segment.adjoint(u.to(like), like)
+        series = climate.project(pulled)
+        kernel = torch.einsum("kti,ki,ksi->kts", axes[:modes, own], left[:modes], axes[:modes]).to(like)
+        inside = climate.reconstruct(torch.einsum("kts,msk->mtk", kernel, series))
+        rest = torch.einsum("cti,ci,csi->cts", axes[modes:, own], left[modes:], axes[modes:]).to(like)
+        free = pulled - climate.reconstruct(series)
+        return (inside + torch.einsum("cts,mschw->mtchw", rest, free)) * climate.mask
+
+    def _waves(self, frames: int, sigma: float) -> tuple[Tensor, Tensor]:
+        axes, variance = (v.double() for v in self.climate.waves(frames))
+        return axes, variance if math.isinf(sigma) else variance * sigma**2 / (variance + sigma**2)
+
+    def _source(self, source: Source) -> tuple[Tensor, Tensor]:
+        """What a product sees of each EOF ``[K, C * n]`` and of the space without EOFs ``[C, n, n]``."""
+        if id(source) not in self._seen:
+            channels = list(source.channels)
+            eofs = source.space.apply(self._eofs[:, channels])
+            white = self.climate.mask[channels].double()
+            rows = source.space.adjoint(torch.eye(source.space.size, dtype=torch.float64))
+            free = torch.einsum("ahw,chw,bhw->cab", rows, white, rows)
+            for i, c in enumerate(channels):
+                seen = source.space.apply(self.climate.patterns[self.climate.owner == c].double())
+                free[i] -= seen.T @ seen
+            # The source is kept beside its matrices so that its id cannot be taken by another.
+            self._seen[id(source)] = (source, eofs.flatten(1), free)
+        return self._seen[id(source)][1:]
+
+    def _factor(self, segment: Segment, frames: int, sigma: float) -> Tensor:
+        axes, left = self._waves(frames, sigma)
+        modes, rows = len(self.climate.variance), []
+        for source, view in segment.parts:
+            eofs, free = self._source(source)
+            mine = torch.einsum("at,kti->kai", view.time, axes)
+            row = []
+            for other, look in segment.parts:
+                theirs = torch.einsum("at,kti->kai", look.time, axes)
+                time = torch.einsum("kai,ki,kbi->kab", mine, left, theirs)
+                seen = self._source(other)[0]
+                block = _outer(time[:modes], eofs, seen)
+                if other is source:
+                    block += _diagonal(time[modes:][list(source.channels)], free)
+                elif shared := set(source.channels) & set(other.channels):
+                    block += self._cross(source, other, time[modes:], shared)
+                row.append(block)
+            rows.append(torch.cat(row, 1))
+        matrix = torch.cat(rows)
+        matrix = (matrix + matrix.T) / 2
+        scale = matrix.diagonal().mean()
+        matrix.diagonal().add_(segment.error.double() + self.jitter * scale)
+        off = ~segment.mask
+        matrix[off], matrix[:, off] = 0, 0
+        matrix.diagonal()[off] = 1
+        return torch.linalg.cholesky(matrix)
+
+    def _cross(self, source: Source, other: Source, time: Tensor, shared: set[int]) -> Tensor:
+        """Covariance of two products through the part of the state that no EOF explains."""
+        rows, columns = (
+            s.space.adjoint(torch.eye(s.space.size, dtype=torch.float64)) for s in (source, other)
+        )
+        shape = (
+            time.shape[1],
+            len(source.channels),
+            len(rows),
+            time.shape[2],
+            len(other.channels),
+            len(columns),
+        )
+        out = torch.zeros(shape, dtype=torch.float64)
+        for c in shared:
+            patterns = self.climate.patterns[self.climate.owner == c].double()
+            free = torch.einsum("ahw,hw,bhw->ab", rows, self.climate.mask[c].double(), columns)
+            free -= source.space.apply(patterns).T @ other.space.apply(patterns)
+            piece = torch.einsum("st,ab->satb", time[c], free)
+            out[:, source.channels.index(c), :, :, other.channels.index(c)] += piece
+        return out.flatten(0, 2).flatten(1)
+
+
+def _outer(time: Tensor, left: Tensor, right: Tensor) -> Tensor:
+    """Sum over k of time[k] ``[A, B]`` kron (left[k] right[k]^T): ``[A * n, B * m]``."""
+    (_, a, b), n, m = time.shape, left.shape[1], right.shape[1]
+    out = torch.empty(a, n, b, m, dtype=time.dtype)
+    for i in range(a):
+        for j in range(b):
+            out[i, :, j] = (left * time[:, i, j, None]).T @ right
+    return out.reshape(a * n, b * m)
+
+
+def _diagonal(time: Tensor, free: Tensor) -> Tensor:
+    """Covariance that couples no two variables: time ``[C, A, B]``, free ``[C, n, n]``: ``[A C n, B C n]``."""
+    (c, a, b), n = time.shape, free.shape[-1]
+    out = torch.zeros(a, c, n, b, c, n, dtype=time.dtype)
+    for i in range(c):
+        out[:, i, :, :, i] = torch.einsum("st,ab->satb", time[i], free[i])
+    return out.reshape(a * c * n, b * c * n)

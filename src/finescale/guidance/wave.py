@@ -1,0 +1,199 @@
+"""Draw series of any length with bounded memory: all noise levels advance over time together, as a wave.
+
+The hours are cut into blocks. To lift block b from noise level i to i + 1 only its neighbours at level i are needed,
+so level i works two blocks behind level i - 1, and each block is finished, handed out and forgotten in turn:
+
+    level 0   done done done done  b
+    level 1   done done  b
+    level 2    b                        the front moves one block to the right per round
+
+Memory is levels x a few blocks, however long the series, and the result is exactly that of sweeping the
+whole series level by level.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from finescale.fields.noise import Noise
+from finescale.guidance.guidance import Guidance, Moment
+from finescale.guidance.observation import Observation
+from finescale.guidance.solver import Level, Memory, advance
+from finescale.prior.window import Windows
+
+# Windows [B, T, C, H, W] at one noise level, with the first hour of each: their denoised means.
+Denoise = Callable[[Tensor, float, list[int]], Tensor]
+
+
+def blocks(first: int, stop: int, length: int) -> list[tuple[int, int]]:
+    """Cut [first, stop) at multiples of `length`; no block is shorter than `length` unless it is the only one."""
+    inner = range(first + (-first) % length, stop, length)
+    edges = [edge for edge in inner if edge - first >= length and stop - edge >= length]
+    return list(zip([first, *edges], [*edges, stop], strict=True))
+
+
+@dataclass
+class Wave:
+    """The state of a run that draws some members over the hours [first, stop).
+
+    Attributes:
+        denoise: the prior on windows.
+        windows: how windows cover the series.
+        guidance: how the observation enters.
+        observation: what was observed.
+        levels: the walk from noise to data.
+        noise: the source of all randomness.
+        members: numbers of the members.
+        first: first absolute hour.
+        stop: one past the last hour.
+        block: hours a block, at least the window and the reach of the guidance.
+        batch: windows in one call of the denoiser.
+        device: where the state lives.
+        count: called with the number of windows after each call of the denoiser.
+    """
+
+    denoise: Denoise
+    windows: Windows
+    guidance: Guidance
+    observation: Observation
+    levels: list[Level]
+    noise: Noise
+    members: tuple[int, ...]
+    first: int
+    stop: int
+    block: int
+    batch: int = 64
+    device: torch.device | str = "cpu"
+    count: Callable[[int], None] = lambda n: None
+    front: int = -1
+    states: dict[tuple[int, int], Tensor] = field(default_factory=dict)
+    means: dict[tuple[int, int], Tensor] = field(default_factory=dict)
+    memories: dict[tuple[int, int], Memory] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.block = max(self.block, self.windows.size, self.guidance.reach)
+        self.blocks = blocks(self.first, self.stop, self.block)
+        self._starts = {s: self.windows.starts(self.first, self.stop, s) for s in self._shifts()}
+        self._weights = {s: torch.from_numpy(self.windows.weights(v)) for s, v in self._starts.items()}
+
+    @property
+    def rounds(self) -> int:
+        """Rounds until the last block is done."""
+        return len(self.blocks) + 2 * len(self.levels) - 1
+
+    @property
+    def evaluations(self) -> int:
+        """Windows that the denoiser will be given for all members, apart from those that carry gradients."""
+        return len(self.members) * sum(len(self._starts[self._shift(i)]) for i in range(len(self.levels)))
+
+    @torch.no_grad()
+    def run(self) -> Iterator[tuple[tuple[int, int], Tensor]]:
+        """Yield each block's hours and its finished state ``[M, T, C, H, W]``, in order of time."""
+        while self.front < self.rounds - 1:
+            done = self.advance_front()
+            if done is not None:
+                yield done
+
+    @torch.no_grad()
+    def advance_front(self) -> tuple[tuple[int, int], Tensor] | None:
+        """Do one round; return the block that it finished, if any."""
+        finished = None
+        for i, level in enumerate(self.levels):
+            ahead, here = self.front - 2 * i + 1, self.front - 2 * i
+            if 0 <= ahead < len(self.blocks) and not self.guidance.backward(level):
+                self._denoise_block(i, ahead)
+            if 0 <= here < len(self.blocks):
+                self._lift(i, here)
+                if i == len(self.levels) - 1:
+                    finished = (self.blocks[here], self.states.pop((i + 1, here)))
+        self.front += 1
+        return finished
+
+    def _shift(self, level: int) -> int:
+        return level if self.windows.shift else 0
+
+    def _shifts(self) -> range:
+        return range(len(self.levels)) if self.windows.shift else range(1)
+
+    def _state(self, level: int, b: int) -> Tensor:
+        if level == 0 and (0, b) not in self.states:
+            start = self.noise(self.members, range(*self.blocks[b])).to(self.device)
+            self.states[0, b] = start * self.levels[0].sigma
+        return self.states[level, b]
+
+    def _denoise_block(self, i: int, b: int) -> None:
+        """Give the windows that start in block b to the denoiser and add their shares to the means."""
+        first, stop = self.blocks[b]
+        near = [n for n in (b, b + 1) if n < len(self.blocks)]
+        x = torch.cat([self._state(i, n) for n in near], 1)
+        for n in near:
+            self.means.setdefault((i, n), torch.zeros_like(self.states[i, n]))
+        starts, weights = self._starts[self._shift(i)], self._weights[self._shift(i)]
+        chosen = [j for j, s in enumerate(starts.tolist()) if first <= s < stop]
+        shares = self._windows(x, [int(starts[j]) - first for j in chosen], first, self.levels[i].sigma)
+        total = torch.zeros_like(x)
+        for j, mean in zip(chosen, shares, strict=True):
+            at = int(starts[j]) - first
+            weight = weights[j].to(x)[:, None, None, None]
+            total[:, at : at + self.windows.size] += weight * mean
+        self.means[i, b] += total[:, : stop - first]
+        if len(near) > 1:
+            self.means[i, b + 1] += total[:, stop - first :]
+
+    def _windows(self, x: Tensor, at: list[int], first: int, sigma: float) -> list[Tensor]:
+        """Denoise the windows of x that begin at frames `at`; returns one ``[M, w, C, H, W]`` for each."""
+        size, members = self.windows.size, len(x)
+        pairs = [(a, m) for a in at for m in range(members)]
+        out: list[Tensor] = []
+        for begin in range(0, len(pairs), self.batch):
+            part = pairs[begin : begin + self.batch]
+            windows = torch.stack([x[m, a : a + size] for a, m in part])
+            out += self.denoise(windows, sigma, [first + a for a, _ in part]).unbind()
+            self.count(len(part))
+        return [torch.stack(out[k * members : (k + 1) * members]) for k in range(len(at))]
+
+    def _lift(self, i: int, b: int) -> None:
+        """Guide block b at level i and step it to level i + 1."""
+        level, (first, stop) = self.levels[i], self.blocks[b]
+        near = [n for n in (b - 1, b, b + 1) if 0 <= n < len(self.blocks)]
+        begin = max(self.first, first - self.guidance.reach)
+        end = min(self.stop, stop + self.guidance.reach)
+        cut = slice(begin - self.blocks[near[0]][0], end - self.blocks[near[0]][0])
+        x = torch.cat([self._state(i, n) for n in near], 1)[:, cut]
+        segment = self.observation.segment(begin, end)
+        own = slice(first - begin, stop - begin)
+        if self.guidance.backward(level) and segment is not None:
+            with torch.enable_grad():
+                x_t = x.requires_grad_()
+                x_0 = self._whole(x_t, begin, end, i)
+            pull = lambda v: torch.autograd.grad(x_0, x_t, v, retain_graph=True)[0]  # noqa: E731
+            guided = self.guidance(Moment(x_t.detach(), x_0.detach(), level, segment, own, pull))
+        elif self.guidance.backward(level):
+            guided = self._whole(x, begin, end, i)[:, own]
+        else:
+            x_0 = torch.cat([self.means[i, n] for n in near], 1)[:, cut]
+            guided = x_0[:, own] if segment is None else self.guidance(Moment(x, x_0, level, segment, own))
+        memory = self.memories.pop((i - 1, b), ())
+        new, self.memories[i, b] = advance(level, x.detach()[:, own], guided, memory)
+        if level.refresh:
+            fresh = self.noise(self.members, range(first, stop), i + 1).to(new)
+            new = new + level.refresh * fresh
+        self.states[i + 1, b] = new
+        for old in (b - 1, b) if b == len(self.blocks) - 1 else (b - 1,):
+            self.states.pop((i, old), None)
+            self.means.pop((i, old), None)
+        if i == len(self.levels) - 1:
+            self.memories.pop((i, b))
+
+    def _whole(self, x: Tensor, begin: int, end: int, i: int) -> Tensor:
+        """The composed denoised mean of a stretch by itself, differentiable."""
+        starts = self.windows.starts(begin, end, self._shift(i))
+        weights = torch.from_numpy(self.windows.weights(starts)).to(x)
+        means = self._windows(x, [int(s) - begin for s in starts], begin, self.levels[i].sigma)
+        out = torch.zeros_like(x)
+        for s, weight, mean in zip(starts.tolist(), weights, means, strict=True):
+            pad = (0, 0, 0, 0, 0, 0, s - begin, end - s - self.windows.size)
+            out = out + torch.nn.functional.pad(weight[:, None, None, None] * mean, pad)
+        return out

@@ -1,0 +1,53 @@
+"""Finished blocks of scaled states to an ensemble Dataset in physical units."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from finescale.fields.scaling import Scaling
+from finescale.grid.grid import Grid
+
+BOUNDED = {"pr": 0.0}  # a Gaussian tail must not carry these below their bound
+KEPT = ("standard_name", "long_name", "units")
+
+
+def physical(x: NDArray[np.float32], scaling: Scaling) -> NDArray[np.float32]:
+    """Scaled ``[..., C, H, W]`` to physical units, within the bounds of each variable."""
+    out = scaling.invert(x)
+    for name, low in BOUNDED.items():
+        if name in scaling.variables:
+            c = scaling.variables.index(name)
+            np.maximum(out[..., c, :, :], low, out=out[..., c, :, :])
+    return out
+
+
+def member_axis(count: int) -> xr.DataArray:
+    """The coordinate `member`."""
+    return xr.DataArray(np.arange(count), dims="member", attrs={"standard_name": "realization", "units": "1"})
+
+
+def dataset(
+    values: NDArray[np.float32],
+    scaling: Scaling,
+    time: xr.DataArray,
+    grid: Grid,
+    attrs: Mapping[str, Mapping[str, object]],
+) -> xr.Dataset:
+    """An ensemble in memory.
+
+    Args:
+        values: physical ``[member, time, variable, lat, lon]``.
+        scaling: names the variables.
+        time: stamps ``[time]``.
+        grid: of the fields.
+        attrs: attributes of each variable, of which names and units are kept.
+    """
+    dims = ("member", "time", "lat", "lon")
+    fields = {
+        name: (dims, values[:, :, c], {k: attrs[name][k] for k in KEPT if k in attrs[name]})
+        for c, name in enumerate(scaling.variables)
+    }
+    coords = {"member": member_axis(len(values)), "time": ("time", time.values, dict(time.attrs))}
+    return xr.Dataset(fields, coords=coords | grid.coords())

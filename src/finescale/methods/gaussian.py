@@ -1,0 +1,95 @@
+"""Conditional simulation of the linear-Gaussian climate: the strong baseline, without any network.
+
+Joint EOFs of all variables, each with its own autoregression in time, fitted to the training data; exact draws from
+their posterior given the coarse data by Matheron's rule. A generative method that does not beat this one has no
+reason to exist.
+"""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+from safetensors.numpy import load_file, save_file
+
+from finescale.errors import FinescaleError
+from finescale.fields.noise import Noise
+from finescale.grid.coarsening import Coarsening
+from finescale.grid.grid import Grid
+from finescale.guidance.conditions import conditions
+from finescale.guidance.covariance import ClimateCovariance
+from finescale.guidance.matheron import GaussianPosterior
+from finescale.methods import card
+from finescale.methods.downscaler import check_coarse
+from finescale.methods.ensemble import dataset, physical
+from finescale.prior.gaussian import GaussianClimate
+
+
+@dataclass(frozen=True)
+class Gaussian:
+    """Exact posterior draws of a fitted climate.
+
+    Attributes:
+        coarsening: the operator H between the two grids.
+        variables: names of the fields, with their units.
+        climate: the fitted model.
+        error: standard deviation of the coarse data's error by variable, physical units; absent means exact.
+    """
+
+    coarsening: Coarsening
+    variables: dict[str, str]
+    climate: GaussianClimate
+    error: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def fine(self) -> Grid:
+        """Grid of the result."""
+        return self.coarsening.fine
+
+    @property
+    def coarse(self) -> Grid:
+        """Grid that it reads."""
+        return self.coarsening.coarse
+
+    def __call__(self, coarse: xr.Dataset, *, members: int, seed: int) -> xr.Dataset:
+        """Downscale; see `Downscaler`."""
+        if members < 1:
+            raise FinescaleError(f"an ensemble has one member or more: {members}; ask for at least 1")
+        check_coarse(coarse, self.coarse, self.variables, gaps_allowed=True)
+        scaling = self.climate.scaling
+        given = conditions(coarse, self.coarsening, scaling, self.error)
+        noise = Noise(seed, scaling.variables, self.fine.shape)
+        covariance = ClimateCovariance(self.climate)
+        posterior = GaussianPosterior(
+            covariance, given.observation, given.clock(), noise, given.first, given.stop
+        )
+        begin, end = given.wanted
+        out = np.empty((members, end - begin, len(scaling.variables), *self.fine.shape), np.float32)
+        for member in range(members):
+            for (first, stop), x in posterior.run((member,)):
+                cut = slice(max(first, begin) - first, min(stop, end) - first)
+                kept = physical(x[0, cut].numpy(), scaling)
+                out[member, max(first, begin) - begin : max(first, begin) - begin + len(kept)] = kept
+        return dataset(out, scaling, given.stamps(), self.fine, {n: coarse[n].attrs for n in self.variables})
+
+    def save(self, folder: Path) -> None:
+        """Write the card, the climate and what links it to the coarse data."""
+        card.save(folder, "gaussian", self.fine, self.coarse, self.variables)
+        save_file(self.climate.tensors(), folder / "climate.safetensors")
+        body = {
+            "climate": self.climate.metadata(),
+            "every": self.coarsening.every,
+            "how": self.coarsening.how,
+            "error": self.error,
+        }
+        (folder / "gaussian.json").write_text(json.dumps(body, indent=1, sort_keys=True) + "\n")
+
+    @classmethod
+    def load(cls, folder: Path) -> "Gaussian":
+        """Read back what `save` wrote."""
+        found = card.load(folder, "gaussian")
+        body = json.loads((folder / "gaussian.json").read_text())
+        climate = GaussianClimate.from_parts(body["climate"], load_file(folder / "climate.safetensors"))
+        coarsening = Coarsening(found.fine, found.coarse, body["every"], body["how"])
+        return cls(coarsening, found.variables, climate, body["error"])
