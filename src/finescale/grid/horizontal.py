@@ -36,9 +36,10 @@ def map_fields(
         The dataset on the target grid; fields keep their attributes, their floating dtype and their laziness.
     """
     moved = set(dims)
-    mappings = {(v.attrs | v.encoding).get("grid_mapping") for v in ds.data_vars.values()}
-    stale = [n for n, v in ds.variables.items() if n in mappings or (n in ds.coords and moved & set(v.dims))]
-    bare = ds.drop_vars(stale)
+    old = [name for name, coord in ds.coords.items() if moved & set(coord.dims)]
+    named = {(v.attrs | v.encoding).get("grid_mapping") for v in ds.data_vars.values()}
+    named |= {ds[name].attrs.get("bounds", f"{name}_bnds") for name in old}
+    bare = ds.drop_vars([*old, *(named & set(ds.data_vars))])
     fields = {}
     for name, field in bare.data_vars.items():
         if moved <= set(field.dims):
