@@ -9,11 +9,11 @@ import pandas as pd
 from great_expectations.core.expectation_validation_result import ExpectationSuiteValidationResult
 
 from finescale.errors import FinescaleError
-from finescale.quality import docs, rules
+from finescale.quality import rules
 from finescale.quality.profile import WHOLE
-from finescale.quality.rule import Rule
+from finescale.quality.rule import STATUSES, Rule
 from finescale.quality.suite import INDEX, Judge, breaches
-from finescale.quality.verdicts import COLUMNS, STATUSES, GateError, GateReport, Waiver, waiver_for
+from finescale.quality.verdicts import COLUMNS, GateError, GateReport, Waiver, waiver_for
 
 NOT_MEASURED = "not measured"
 
@@ -50,7 +50,7 @@ def check(
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     order = table["status"].map(STATUSES.index)
     table = table.loc[order.sort_values(kind="stable").index].reset_index(drop=True)
-    report = GateReport(gate, dataset, table, docs.pages(gate, dataset, table, results), profile)
+    report = GateReport(gate, dataset, table, profile, results)
     if not report.passed:
         raise GateError(report)
     return report

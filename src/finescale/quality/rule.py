@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+STATUSES = ("fail", "waived", "pass", "not applicable")  # what becomes of a limit, worst first
+
 
 @dataclass(frozen=True)
 class Rule:

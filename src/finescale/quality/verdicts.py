@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+from great_expectations.core.expectation_validation_result import ExpectationSuiteValidationResult
 
 from finescale.errors import FinescaleError
+from finescale.quality import docs
 
 COLUMNS = (
     "gate", "dataset", "variable", "rule", "status", "period", "member", "value", "limit", "failed", "judged",
     "reason", "waiver",
 )  # fmt: skip
-STATUSES = ("fail", "waived", "pass", "not applicable")
 ANY = "*"
 
 
@@ -62,15 +63,15 @@ class GateReport:
         rows: one row a limit; columns as in `COLUMNS`. `status` is pass, fail, waived or not applicable; `period`,
             `member` and `value` are those of the worst breach or the nearest to one; `failed` of `judged` periods
             broke the limit.
-        pages: file name -> HTML of the Data Docs.
         profile: the table that was judged.
+        results: variable -> what Great Expectations found, for the Data Docs.
     """
 
     gate: str
     dataset: str
     rows: pd.DataFrame
-    pages: Mapping[str, str]
     profile: pd.DataFrame
+    results: Mapping[str, ExpectationSuiteValidationResult]
 
     @property
     def passed(self) -> bool:
@@ -103,7 +104,7 @@ class GateReport:
         )
         self.rows.to_csv(folder / "report.csv", index=False, lineterminator="\n")
         self.profile.to_csv(folder / "profile.csv", index=False, lineterminator="\n", float_format="%.9g")
-        for name, page in self.pages.items():
+        for name, page in docs.pages(self.gate, self.dataset, self.rows, self.results).items():
             (folder / name).write_text(page, encoding="utf-8")
         return folder
 
