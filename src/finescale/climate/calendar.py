@@ -31,9 +31,7 @@ def year_fraction(time: xr.DataArray) -> xr.DataArray:
     """
     part = time.dt
     seconds = part.hour * 3600 + part.minute * 60 + part.second
-    length = xr.DataArray(
-        _year_lengths(np.asarray(part.year), calendar_of(time.to_dataset())), dims=time.dims
-    )
+    length = xr.DataArray(_year_lengths(np.asarray(part.year), calendar_of(time)), dims=time.dims)
     fraction = (part.dayofyear - 1 + seconds / 86400) / length
     return xr.DataArray(fraction.values.astype("float64"), dims=time.dims, coords={"time": time})
 
@@ -77,7 +75,7 @@ def _same_date(time: xr.DataArray, target: str) -> tuple[NDArray[np.intp], list[
 def _nearest_day(time: xr.DataArray, target: str) -> tuple[NDArray[np.intp], list[cftime.datetime]]:
     """Walk through the days of the target calendar and take each from the nearest source day of the same year."""
     parts = _parts(time)
-    source = calendar_of(time.to_dataset())
+    source = calendar_of(time)
     of_day: dict[tuple[int, int], list[int]] = {}
     for k, (position, day) in enumerate(zip(parts, np.asarray(time.dt.dayofyear), strict=True)):
         of_day.setdefault((position[0], int(day)), []).append(k)

@@ -60,7 +60,7 @@ def harmonise(
     mapping = _grid_mapping(ds)
     chosen, done = rename(_lifted(ds), variables, names)
     chosen = chosen.assign_coords({n: v for n, v in mapping.items() if n not in chosen})
-    chosen, squeezed = _squeezed(chosen)
+    chosen, squeezed = _squeezed(_once(chosen))
     chosen, timed = regular_time(chosen, gaps)
     if period is not None:
         chosen = crop_period(chosen, period)
@@ -95,6 +95,14 @@ def _lifted(ds: xr.Dataset) -> xr.Dataset:
 
 def _grid_mapping(ds: xr.Dataset) -> dict[str, xr.DataArray]:
     return {str(n): ds[n].reset_coords(drop=True) for n in ds.variables if "grid_mapping_name" in ds[n].attrs}
+
+
+def _once(ds: xr.Dataset) -> xr.Dataset:
+    """Take static fields at the first time of files that repeat them at every time."""
+    times = [d for d in ("time", "valid_time") if d in ds.dims]
+    repeated = [n for n in map(str, ds.data_vars) if VARIABLES[n].static and times and times[0] in ds[n].dims]
+    fields = {n: ds[n].isel({times[0]: 0}, drop=True) for n in repeated}
+    return ds.assign(fields) if fields else ds
 
 
 def _squeezed(ds: xr.Dataset) -> tuple[xr.Dataset, list[str]]:
@@ -135,6 +143,7 @@ def _in_units(ds: xr.Dataset, interval: float | None, done: list[str]) -> xr.Dat
     fields = {}
     for name in map(str, ds.data_vars):
         variable, da = VARIABLES[name], ds[name]
+        da = da.transpose("member", ...) if "member" in da.dims else da
         _check_dims(da)
         if "units" not in da.attrs:
             raise FinescaleError(

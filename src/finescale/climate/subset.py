@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from finescale.errors import FinescaleError
 
+_EDGE = 1e-4  # degrees: centres kept in float32 miss a round number by this
+
 Period = tuple[object, object]  # first and last day, both included: dates, or text such as "2001-02-28"
 
 
@@ -96,16 +98,15 @@ def crop_region(
         raise FinescaleError(
             f"a region needs latitude and longitude: found {sorted(map(str, ds.variables))}; name them"
         )
-    rows: NDArray[np.bool_] = (ds[lat].values >= box.south) & (ds[lat].values <= box.north)
-    offset = np.mod(ds[lon].values - box.west, 360.0)
-    width = np.mod(box.east - box.west, 360.0) or 360.0
+    rows: NDArray[np.bool_] = (ds[lat].values >= box.south - _EDGE) & (ds[lat].values <= box.north + _EDGE)
+    offset = np.mod(ds[lon].values - box.west + _EDGE, 360.0)
+    width = (np.mod(box.east - box.west, 360.0) or 360.0) + 2 * _EDGE
     columns = offset <= width
     if ds[lat].ndim == 1 and ds[lon].ndim == 1:
-        order = np.argsort(offset, kind="stable")
         _some(rows, "latitudes", box.south, box.north)
         _some(columns, "longitudes", box.west, box.east)
         return ds.isel(
-            {ds[lat].dims[0]: _grown(rows, margin), ds[lon].dims[0]: _around(order, columns, margin)}
+            {ds[lat].dims[0]: _grown(rows, margin), ds[lon].dims[0]: _around(offset, float(width), margin)}
         )
     inside: NDArray[np.bool_] = np.asarray(rows & columns)
     _some(inside, "cells", box.west, box.east)
@@ -119,16 +120,24 @@ def _grown(inside: NDArray[np.bool_], margin: int) -> slice:
     return slice(max(0, int(where[0]) - margin), int(where[-1]) + 1 + margin)
 
 
-def _around(order: NDArray[np.intp], inside: NDArray[np.bool_], margin: int) -> slice | NDArray[np.intp]:
-    """Positions of the columns from west to east; a slice where they lie side by side in the file."""
-    n = int(inside.sum())
-    take = order[:n]
-    if margin and n < order.size:
-        west = order[max(n, order.size - margin) :]
-        take = np.concatenate([west, take, order[n : min(n + margin, order.size - west.size)]])
-    # A global axis is a circle, a regional one is not: margin cells from its far end are no neighbours.
-    steps = np.diff(take)
-    if np.all(steps == 1):
+def _around(offset: NDArray[np.float64], width: float, margin: int) -> slice | NDArray[np.intp]:
+    """Positions of the columns from west to east; a slice where they lie side by side in the file.
+
+    Args:
+        offset: degrees east of the region's western edge [lon], from 0 to 360.
+        width: degrees from the western to the eastern edge.
+        margin: columns beyond each edge; only true neighbours count, not the far end of a regional axis.
+    """
+    order = np.argsort(offset, kind="stable")
+    ordered = offset[order]
+    n = int((ordered <= width).sum())
+    reach = (margin + 0.5) * float(np.median(np.diff(ordered))) if ordered.size > 1 else 0.0
+    rest = ordered[n:]
+    east = int((rest - ordered[n - 1] <= reach).sum())
+    west = int((ordered[0] + 360.0 - rest <= reach).sum())
+    east, west = min(margin, east), min(margin, west, rest.size - min(margin, east))
+    take = np.concatenate([order[order.size - west :], order[: n + east]])
+    if np.all(np.diff(take) == 1):
         return slice(int(take[0]), int(take[-1]) + 1)
     return take
 

@@ -148,7 +148,8 @@ def _in_order(ds: xr.Dataset) -> tuple[xr.Dataset, list[str]]:
                 f"a time is there once: {name} has two different fields at {str(again['time'].values[0])[:19]} "
                 f"({twice.size} repeated times); keep one of them"
             )
-    return ds.drop_isel(time=twice), [*done, f"dropped {twice.size} repeated time steps that were equal"]
+    once = np.setdiff1d(np.arange(ds.sizes["time"]), twice)
+    return ds.isel(time=once), [*done, f"dropped {twice.size} repeated time steps that were equal"]
 
 
 def _check_steps(ds: xr.Dataset, gaps: Gaps) -> list[str]:

@@ -1,0 +1,70 @@
+"""Series put end to end: equal to cutting them apart, and every bad seam refused by its own message."""
+
+import pytest
+import xarray as xr
+
+from finescale.climate.join import join_time
+from finescale.errors import FinescaleError
+
+
+def halves(ds):
+    return ds.isel(time=slice(0, 5)), ds.isel(time=slice(5, None))
+
+
+@pytest.mark.parametrize("calendar", ["standard", "360_day", "noleap"])
+def test_joining_undoes_cutting_in_any_order(cmip, calendar):
+    ds = cmip(steps=12, calendar=calendar)
+    first, second = halves(ds)
+    for pieces in ([first, second], [second, first]):
+        xr.testing.assert_equal(join_time(pieces, ["a", "b"]), ds)
+
+
+def test_joining_is_lazy_and_keeps_both_identities(cmip):
+    first, second = halves(cmip(steps=12).chunk(time=1))
+    joined = join_time([first, second.assign_attrs(tracking_id="hdl:2")], ["a", "b"])
+    assert joined["tas"].chunks is not None
+    assert joined.attrs["tracking_id"] == "hdl:tas\nhdl:2"
+
+
+def test_months_may_differ_in_length_at_the_seam(cmip):
+    ds = cmip(start="2014-01-01", steps=24, freq="MS")
+    joined = join_time([ds.isel(time=slice(0, 13)), ds.isel(time=slice(13, None))], ["h", "s"])
+    assert joined.sizes["time"] == 24
+
+
+def test_a_gap_an_overlap_and_a_repeated_step_are_told_apart(cmip):
+    ds = cmip(steps=12)
+    with pytest.raises(
+        FinescaleError, match=r"leave no gap: a ends at 2001-01-02T00:00, b begins at 2001-01-02T12:00"
+    ):
+        join_time([ds.isel(time=slice(0, 5)), ds.isel(time=slice(6, None))], ["a", "b"])
+    with pytest.raises(FinescaleError, match="follow one another: b begins at 2001-01-01T18:00"):
+        join_time([ds.isel(time=slice(0, 5)), ds.isel(time=slice(3, None))], ["a", "b"])
+    with pytest.raises(FinescaleError, match="follow one another"):
+        join_time([ds.isel(time=slice(0, 5)), ds.isel(time=slice(4, None))], ["a", "b"])
+
+
+def test_other_calendar_grid_or_units_are_refused(cmip):
+    first, second = halves(cmip(steps=12))
+    with pytest.raises(FinescaleError, match="share a calendar"):
+        join_time([first, cmip(start="2001-01-02T06", steps=4, calendar="noleap")], ["a", "b"])
+    with pytest.raises(FinescaleError, match="share a grid: lat"):
+        join_time([first, second.assign_coords(lat=second["lat"] + 0.5)], ["a", "b"])
+    with pytest.raises(FinescaleError, match="share a grid"):
+        join_time([first, second.isel(lon=slice(0, 2))], ["a", "b"])
+    other = second.copy()
+    other["tas"] = other["tas"].assign_attrs(units="degC")
+    with pytest.raises(FinescaleError, match="share units: tas"):
+        join_time([first, other], ["a", "b"])
+
+
+def test_grids_that_differ_by_rounding_are_one_grid(cmip):
+    first, second = halves(cmip(steps=12))
+    joined = join_time([first, second.assign_coords(lat=second["lat"] + 1e-6)], ["a", "b"])
+    assert joined.sizes["lat"] == 3
+
+
+def test_static_pieces_cannot_be_joined(cmip):
+    static = cmip().isel(time=0, drop=True)
+    with pytest.raises(FinescaleError, match="b has none"):
+        join_time([cmip(), static], ["a", "b"])
