@@ -19,6 +19,7 @@ from finescale.bias.quantiles import EmpiricalQuantileMapping
 from finescale.bias.sample import Rule, Sample, Univariate
 from finescale.bias.scaling import Scaling
 from finescale.bias.series import days_since_first, stamps_of
+from finescale.bias.structure import check_change, check_order
 
 
 @dataclass(frozen=True)
@@ -138,7 +139,11 @@ def apply_variable(
             n: np.ascontiguousarray(a.reshape(-1, *a.shape[cells.ndim :]), dtype=np.float64)
             for n, a in zip(names, arrays, strict=True)
         }
-        corrected = check_output(sample, method.apply(flat, sample, rule), rule, label)
+        mapped = method.apply(flat, sample, rule)
+        corrected = check_output(sample, mapped, rule, label)
+        if method.tables:
+            check_order(sample, mapped, rule, label)
+            check_change(sample, mapped, flat, rule, label)
         return corrected.reshape(values.shape).astype(dtype)
 
     space = space_of(simulation)

@@ -174,4 +174,5 @@ def mean_distance(first: Floats, second: Floats) -> Floats:
                 for axis in range(first.shape[1]):
                     square += (first[c, axis, i] - second[c, axis, j]) ** 2
                 out[c] += np.sqrt(square)
-    return out / (first.shape[2] * second.shape[2])
+    out /= first.shape[2] * second.shape[2]
+    return out

@@ -1,6 +1,7 @@
 """What must hold of two series before they are compared: variables, units, grid, calendar, period."""
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
 import xarray as xr
@@ -10,6 +11,8 @@ from finescale.bias.grouping import calendar, minute_of_day
 from finescale.climate.units import conversion
 from finescale.climate.variables import VARIABLES
 from finescale.errors import FinescaleError
+
+Series = TypeVar("Series", xr.DataArray, xr.Dataset)
 
 SAME_PLACE = 1e-4
 """Degrees (or metres on projected grids) by which coordinates of the same grid may differ: float32 rounding."""
@@ -91,7 +94,7 @@ def check_calendars(reference: xr.DataArray, historical: xr.DataArray, policy: s
         )
 
 
-def select_period(array: xr.DataArray, period: tuple[str, str] | None, side: str) -> xr.DataArray:
+def select_period(array: Series, period: tuple[str, str] | None, side: str) -> Series:
     """Time steps from the first to the last day named, both included, in any calendar.
 
     Args:
