@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from finescale.climate import catalogue
 from finescale.climate.twin import known
+from finescale.climate.twin.archive import Source
+from finescale.climate.twin.files import write_netcdf, write_zarr
 from finescale.climate.twin.gcm import Fields, Model, Run, land_of, models, simulate
-from finescale.climate.twin.publish import Source, write_netcdf, write_zarr
 from finescale.climate.twin.terrain import build_terrain
 from finescale.climate.twin.weather import Weather
 from finescale.climate.twin.world import Clock, World

@@ -112,7 +112,7 @@ def _draw_lows(world: World, winter: NDArray[np.float64], run: str, storm: int |
         return rows
     quiet = np.abs(rows[:, 0] - storm) > 30
     severe = [storm, storm, 0.0, _STORM_NORTH, _STORM_DEPTH, _STORM_RADIUS, 18.0]
-    return np.vstack([rows[quiet], severe])
+    return np.asarray(np.vstack([rows[quiet], severe]))
 
 
 def lows_at(
@@ -132,9 +132,13 @@ def lows_at(
     column = bell_y.astype(np.float32).transpose(0, 2, 1)
     pressure = np.matmul(column, (-size[..., None] * bell_x).astype(np.float32))
     # Ahead of a low the air is warm, behind it cold.
-    thermal = np.matmul(column, (size[..., None] / 700.0 * along * bell_x).astype(np.float32))
+    # The front between trails to the south-west and bends forward to the north-east.
+    force = (size / 700.0)[..., None]
+    bend = (bell_y * (0.3 * across**2 - 0.6 * across)).astype(np.float32).transpose(0, 2, 1)
+    thermal = np.matmul(column, (force * along * bell_x).astype(np.float32))
+    thermal += np.matmul(bend, (force * bell_x).astype(np.float32))
     return pressure, thermal
 
 
 def _displacement_at(flow: Flow, hours: NDArray[np.int64], when: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.stack([np.interp(when, hours, flow.displacement[:, i]) for i in range(2)], axis=1)
+    return np.asarray(np.stack([np.interp(when, hours, flow.displacement[:, i]) for i in range(2)], axis=1))

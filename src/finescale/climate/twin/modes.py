@@ -34,12 +34,14 @@ class Waves:
     def ky(self) -> NDArray[np.float64]:
         """Northward wave numbers [ky], rad km-1."""
         top = int(self.box / self.shortest)
-        return 2 * np.pi / self.box * np.arange(-top, top + 1)
+        return np.asarray(2 * np.pi / self.box * np.arange(-top, top + 1), dtype=np.float64)
 
     @cached_property
     def kx(self) -> NDArray[np.float64]:
         """Eastward wave numbers [kx], rad km-1."""
-        return 2 * np.pi / self.box * np.arange(int(self.box / self.shortest) + 1)
+        return np.asarray(
+            2 * np.pi / self.box * np.arange(int(self.box / self.shortest) + 1), dtype=np.float64
+        )
 
     @cached_property
     def k(self) -> NDArray[np.float64]:
@@ -50,13 +52,13 @@ class Waves:
         """Return amplitudes [ky, kx] of a field of unit variance whose one-dimensional spectrum is k^-slope."""
         inside = (self.k > 0) & (self.k <= 2 * np.pi / self.shortest * 1.0001)
         weight = np.where(inside, np.where(inside, self.k, 1.0) ** (-(slope + 1) / 2), 0.0)
-        return (weight / np.sqrt(np.square(weight).sum())).astype(np.float32)
+        return np.asarray(weight / np.sqrt(np.square(weight).sum()), dtype=np.float32)
 
     def drift(self, coefficients: Complex, north: NDArray[np.float64], east: NDArray[np.float64]) -> Complex:
         """Carry coefficients [time, ky, kx] along displacements [time], km."""
         phase_y = np.exp(-1j * np.outer(north, self.ky)).astype(np.complex64)
         phase_x = np.exp(-1j * np.outer(east, self.kx)).astype(np.complex64)
-        return coefficients * phase_y[:, :, None] * phase_x[:, None, :]
+        return np.asarray(coefficients * phase_y[:, :, None] * phase_x[:, None, :])
 
     def synthesise(
         self, coefficients: Complex, north: NDArray[np.float64], east: NDArray[np.float64]
@@ -68,7 +70,7 @@ class Waves:
         half = (coefficients.reshape(-1, columns) @ wave_x).reshape(steps, rows, -1)
         # The real part of a complex product as one real product.
         left = np.concatenate([wave_y.real, -wave_y.imag], axis=1)
-        return np.matmul(left, np.concatenate([half.real, half.imag], axis=1))
+        return np.asarray(np.matmul(left, np.concatenate([half.real, half.imag], axis=1)))
 
 
 def smooth_noise(rng: np.random.Generator, shape: tuple[int, ...], memory: float) -> Real:

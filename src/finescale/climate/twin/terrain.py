@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,7 @@ class Terrain:
         slope: eastward and northward slope of the height, m per m [2, lat, lon].
         exposure: 1 on open ground, more on crests, less in valleys.
         valley: 0 to 1, how readily cold air gathers.
+        heated: share of land around, smooth over 60 km [lat, lon], where the sun makes low pressure.
         inland: eastward and northward unit vector of the sea breeze times its strength [2, lat, lon].
     """
 
@@ -35,7 +37,20 @@ class Terrain:
     slope: Real
     exposure: Real
     valley: Real
+    heated: Real
     inland: Real
+
+    @cached_property
+    def northing(self) -> Real:
+        """Distance north of the centre of the world [lat, 1], km."""
+        return kilometres(self.grid)[0].astype(np.float32)[:, None]
+
+    @cached_property
+    def inner(self) -> Terrain:
+        """The same land less the outer cell on each side."""
+        grid = Grid(self.grid.lat[1:-1], self.grid.lon[1:-1])
+        arrays = {f.name: getattr(self, f.name)[..., 1:-1, 1:-1] for f in fields(self) if f.name != "grid"}
+        return Terrain(grid=grid, **arrays)
 
 
 def build_terrain(world: World, extra: int) -> Terrain:
@@ -68,7 +83,7 @@ def _noise(
     amplitude = waves.amplitude(slope)
     draw = world.generator("terrain", name).standard_normal((2, *amplitude.shape))
     coefficients = (amplitude * (draw[0] + 1j * draw[1])).astype(np.complex64)[None]
-    return waves.synthesise(coefficients, north, east)[0].astype(np.float64)
+    return np.asarray(waves.synthesise(coefficients, north, east)[0], dtype=np.float64)
 
 
 def _describe(
@@ -95,5 +110,6 @@ def _describe(
         slope=crop(np.stack([slope_x, slope_y])),
         exposure=crop(1.0 + np.clip(above / 700.0, -0.35, 0.55)),
         valley=crop(land * np.clip(-above / 250.0, 0, 1)),
+        heated=crop(gaussian_filter(land, 60.0 / (north[1] - north[0]), mode="nearest")),
         inland=crop(inland),
     )

@@ -9,9 +9,10 @@ from functools import cached_property
 
 import numpy as np
 
-from finescale.climate.twin import surface
 from finescale.climate.twin.flow import LARGE, WAVE_PRESSURE, Flow, draw_flow, lows_at, winterness
 from finescale.climate.twin.modes import Complex, Real, Waves, renewing
+from finescale.climate.twin.sky import Sky
+from finescale.climate.twin.surface import observe
 from finescale.climate.twin.terrain import Terrain
 from finescale.climate.twin.world import Clock, World, kilometres
 
@@ -81,7 +82,7 @@ class Weather:
         winter = winterness(self.clock.season[part])
         large *= (WAVE_PRESSURE * (0.65 + 0.35 * winter)).astype(np.float32)[:, None, None]
         large += low_pressure
-        sky = surface.Sky(
+        sky = Sky(
             steering=self.flow.steering[part],
             pressure=self.flow.pressure[part],
             warmth=self.flow.warmth[part],
@@ -93,4 +94,4 @@ class Weather:
             eddy_warmth=warmth,
             moisture=moisture,
         )
-        return surface.observe(sky, self.terrain)
+        return observe(sky, self.terrain)

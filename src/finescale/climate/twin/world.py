@@ -93,9 +93,14 @@ class Clock:
     hour: NDArray[np.float64]
 
     @property
+    def calendar(self) -> str:
+        """Name of the calendar: standard or 360_day."""
+        return "360_day" if self.time.dtype == object else "standard"
+
+    @property
     def year_hours(self) -> float:
         """Hours of a mean year."""
-        return 8640.0 if self.time.dtype == object else 8765.82
+        return 8640.0 if self.calendar == "360_day" else 8765.82
 
     def where(self, kept: NDArray[np.bool_]) -> Clock:
         """Return the stamps that are kept [time]."""
@@ -103,7 +108,7 @@ class Clock:
 
     def during(self, days: tuple[str, str]) -> NDArray[np.bool_]:
         """Tell which stamps lie between the starts of two days, the second one left out [time]."""
-        ends = _dates(*days, 24, "360_day" if self.time.dtype == object else "standard").values
+        ends = _dates(*days, 24, self.calendar).values
         return np.asarray((self.time.values >= ends[0]) & (self.time.values < ends[-1]))
 
     @classmethod
