@@ -16,7 +16,7 @@ from finescale.scores import ensemble as members_scores
 from finescale.scores.bootstrap import DayBootstrap, Formula, Means
 from finescale.scores.hours import CLASSES, Hours
 from finescale.scores.regions import regions
-from finescale.scores.table import COLUMNS, reasons
+from finescale.scores.table import COLUMNS
 
 BLOCK_BYTES = 128 * 2**20
 FORMULAS: dict[str, Formula] = {
@@ -46,8 +46,8 @@ def score(
 ) -> pd.DataFrame:
     """Score an ensemble against the truth of the same hours, reading it block by block.
 
-    A score that cannot be had (the spread of one member) is a row whose value is NaN; the table's
-    `attrs["unavailable"]` says why. Low and high bound the 95 % interval of resampled days.
+    A score that cannot be had (the spread of one member) is a row whose value is NaN;
+    `finescale.scores.table.unavailable` says why. Low and high bound the 95 % interval of resampled days.
 
     Args:
         ensemble: Fields [member, time, lat, lon]; one member counts as a deterministic forecast.
@@ -74,9 +74,7 @@ def score(
         if coarse is not None:
             found += _misfit_rows(x, coarse, coarsening, name, resamples, seed)
         rows += [(name, row) for row in found]
-    table = pd.DataFrame([(method, case, name, *row) for name, row in rows], columns=COLUMNS)
-    table.attrs["unavailable"] = reasons(table, x.sizes["member"], bootstrap.weights.shape[1])
-    return table
+    return pd.DataFrame([(method, case, name, *row) for name, row in rows], columns=COLUMNS)
 
 
 def _blocks(x: xr.DataArray) -> Iterator[slice]:

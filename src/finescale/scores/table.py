@@ -3,31 +3,47 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
 from finescale.scores.bootstrap import MIN_DAYS
 
-COLUMNS = ["method", "case", "variable", "region", "hours", "metric", "value", "low", "high"]
 NEEDS_MEMBERS = {"spread_skill": 2, "pit_reliability": 2}
 
 
+class Score(NamedTuple):
+    """One line of the table."""
+
+    method: str
+    case: str
+    variable: str
+    region: str
+    hours: str
+    metric: str
+    value: float
+    low: float
+    high: float
+
+
+COLUMNS = list(Score._fields)
+
+
+def lines(table: pd.DataFrame) -> list[Score]:
+    """Read a table, typed."""
+    columns = [table[name].tolist() for name in COLUMNS]
+    return [Score._make(row) for row in zip(*columns, strict=True)]
+
+
 def concat(tables: list[pd.DataFrame]) -> pd.DataFrame:
-    """Join scorecards, keeping the reasons of what is not available."""
-    reasons = [reason for table in tables for reason in table.attrs.get("unavailable", [])]
-    bare = [pd.DataFrame(table) for table in tables]
-    for table in bare:
-        table.attrs = {}
-    joined = pd.concat(bare, ignore_index=True)
-    joined.attrs["unavailable"] = reasons
-    return joined
+    """Join scorecards."""
+    return pd.concat(tables, ignore_index=True)
 
 
 def write(table: pd.DataFrame, folder: Path) -> None:
     """Write `scorecard.csv` and `scorecard.parquet`, the same bytes for the same table."""
     folder.mkdir(parents=True, exist_ok=True)
     plain = table[COLUMNS].reset_index(drop=True)
-    plain.attrs = {}
     # The last digits depend on how a machine orders its sums; nobody reads them.
     for column in ("value", "low", "high"):
         plain[column] = [float(f"{v:.9g}") for v in plain[column]]
@@ -35,15 +51,19 @@ def write(table: pd.DataFrame, folder: Path) -> None:
     plain.to_parquet(folder / "scorecard.parquet", index=False)
 
 
-def reasons(table: pd.DataFrame, members: int, days: int) -> list[dict[str, str]]:
-    """Say why a value or an interval of this table is missing."""
-    found = []
-    key = {"method": str(table["method"].iloc[0]), "case": str(table["case"].iloc[0])}
+def unavailable(table: pd.DataFrame) -> pd.DataFrame:
+    """Say of every value and interval that is missing why.
+
+    Args:
+        table: A scorecard.
+
+    Returns:
+        Rows of method, case, metric and reason.
+    """
+    reason = pd.Series("", index=table.index)
     for metric, least in NEEDS_MEMBERS.items():
-        if members < least:
-            found.append({**key, "metric": metric, "reason": f"needs {least} members, {members} given"})
-    if days < MIN_DAYS:
-        found.append(
-            {**key, "metric": "low, high", "reason": f"resampling needs {MIN_DAYS} days, {days} given"}
-        )
-    return found
+        reason[table["value"].isna() & (table["metric"] == metric)] = f"it needs {least} members or more"
+    reason[table["value"].isna() & (reason == "")] = "the truth does not vary"
+    reason[table["value"].notna() & table["low"].isna()] = f"an interval needs {MIN_DAYS} days or more"
+    found = table[["method", "case", "metric"]].assign(reason=reason)
+    return found[reason != ""].drop_duplicates(ignore_index=True)

@@ -1,0 +1,91 @@
+"""What the figures need beyond the scorecard, gathered in one pass over each ensemble."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from finescale.grid.grid import Grid
+from finescale.report.case import Case
+from finescale.scores import ensemble, extremes, spectrum
+
+BLOCK_BYTES = 96 * 2**20
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """One variable of one method in one case.
+
+    Attributes:
+        members: How many members there are.
+        ranks: Frequency of each rank of the truth [M + 1].
+        power: Power of the members by ring [K].
+        true_power: Power of the truth by ring [K].
+        wavelength: Wavelength of each ring [K], km.
+        p99: 99th percentile over time, averaged over members [lat, lon].
+        true_p99: That of the truth [lat, lon].
+    """
+
+    members: int
+    ranks: NDArray[np.float64]
+    power: NDArray[np.float64]
+    true_power: NDArray[np.float64]
+    wavelength: NDArray[np.float64]
+    p99: NDArray[np.float64]
+    true_p99: NDArray[np.float64]
+
+
+def diagnose(case: Case, method: str, name: str, *, seed: int = 0) -> Diagnosis:
+    """Read one ensemble once in time and once in space.
+
+    Args:
+        case: The case.
+        method: The method whose ensemble is read.
+        name: The variable.
+        seed: Seed of broken ties between ranks.
+    """
+    x = case.ensembles[method][name].transpose("member", "time", "lat", "lon")
+    o = case.truth[name].transpose("time", "lat", "lon")
+    grid = Grid.from_dataset(case.truth)
+    radial = spectrum.Radial.of(grid)
+    ranks = np.zeros(x.sizes["member"] + 1)
+    power = {key: np.zeros(radial.wavelength.size) for key in ("power", "true_power")}
+    for block in _blocks(x):
+        values, truth = x.isel(time=block).to_numpy(), o.isel(time=block).to_numpy()
+        found = ensemble.hourly_statistics(
+            values, truth, grid.area[None], seed=seed, variable=name, first_hour=block.start
+        )
+        ranks += found["ranks"][:, 0].sum(axis=0)
+        for key, each in spectrum.hourly_power(values, truth, radial).items():
+            power[key] += each.sum(axis=0)
+    hours = x.sizes["time"]
+    return Diagnosis(
+        members=x.sizes["member"],
+        ranks=ranks / hours,
+        power=power["power"] / hours,
+        true_power=power["true_power"] / hours,
+        wavelength=radial.wavelength,
+        p99=np.mean([percentile(x.isel(member=m)) for m in range(x.sizes["member"])], axis=0),
+        true_p99=percentile(o),
+    )
+
+
+def percentile(series: xr.DataArray, q: float = extremes.P99) -> NDArray[np.float64]:
+    """Give a percentile over time of each cell [lat, lon], reading bands of rows that fit in memory."""
+    hours = series.sizes["time"]
+    rows = max(1, BLOCK_BYTES // (8 * hours * series.sizes["lon"]))
+    bands = [
+        np.quantile(series.isel(lat=slice(a, a + rows)).to_numpy(), q, axis=0)
+        for a in range(0, series.sizes["lat"], rows)
+    ]
+    return np.concatenate(bands)
+
+
+def _blocks(x: xr.DataArray) -> Iterator[slice]:
+    step = max(1, BLOCK_BYTES // (8 * x.sizes["member"] * x.sizes["lat"] * x.sizes["lon"]))
+    for a in range(0, x.sizes["time"], step):
+        yield slice(a, min(a + step, x.sizes["time"]))

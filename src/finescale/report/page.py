@@ -1,0 +1,188 @@
+"""The page: one file that opens anywhere, with its figures beside it as files as well."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pandas as pd
+import xarray as xr
+
+from finescale.errors import FinescaleError
+from finescale.report import explorer, figures, tables, verdict
+from finescale.report.canvas import Picture
+from finescale.report.case import Case
+from finescale.scores.table import lines
+
+SECTIONS = {
+    "maps": (
+        "The storm in maps",
+        "One hour, all variables: what the coarse model knew and what was made of it.",
+    ),
+    "fans": ("The storm in time", "The ensemble at a few points, with the truth that it did not see."),
+    "ranks": ("Calibration", "Where the truth falls among the members."),
+    "spectra": ("Spectra", "How much there is at each scale."),
+    "tail": ("Extremes", "The tail of the distribution, cell by cell."),
+}
+
+
+def write_page(
+    folder: Path,
+    scorecard: pd.DataFrame,
+    *,
+    cases: Sequence[Case],
+    static: xr.Dataset | None,
+    default: str,
+    baselines: Sequence[str] = ("bilinear", "bcsd", "gaussian"),
+    gates: Sequence[pd.DataFrame] = (),
+    bias: pd.DataFrame | None = None,
+    provenance: Mapping[str, object] | None = None,
+    title: str = "finescale: is it good?",
+    seed: int = 0,
+) -> Path:
+    """Write `index.html` and `figures/*.png`; the same inputs give the same bytes.
+
+    Args:
+        folder: Where the page goes; made when missing.
+        scorecard: The long table.
+        cases: Truth, coarse input and ensembles of each case, lazy.
+        static: `orog` and `sftlf` on the fine grid.
+        default: The method that is judged.
+        baselines: The methods it must beat.
+        gates: One table of limits a gate, with a column `status`.
+        bias: Diagnostics of the bias correction, before and after.
+        provenance: What the numbers come from; nested mappings become groups.
+        title: Heading of the page.
+        seed: Seed of broken ties between ranks.
+
+    Returns:
+        The page.
+    """
+    if scorecard.empty:
+        raise FinescaleError("a report is about scores: the scorecard is empty; run the stage score first")
+    card = lines(scorecard)
+    methods = _ordered(scorecard, default, baselines)
+    drawn = _draw(cases, scorecard, methods, default, baselines, static, seed)
+    shelf = folder / "figures"
+    shelf.mkdir(parents=True, exist_ok=True)
+    for pictures in [p for sections in drawn.values() for p in sections.values()]:
+        for picture in pictures:
+            picture.write(shelf)
+    content = {
+        "title": title,
+        "default": default,
+        "verdict": verdict.judge(scorecard, default=default, baselines=baselines),
+        "skill": drawn.pop("")["skill"][0],
+        "tables": [
+            (c, tables.skill_table(card, c, methods=methods)) for c in dict.fromkeys(x.case for x in card)
+        ],
+        "scores": _script(tables.compact(card)),
+        "goals": tables.GOAL_WORDS,
+        "crps": tables.METRICS["crps"][0],
+        "sections": _sections(drawn),
+        "explorer": _script(explorer.pack(cases, default=default, static=static)) if cases else "",
+        "gates": _gates(gates),
+        "bias": None if bias is None else bias,
+        "provenance": _groups(provenance or {}),
+    }
+    page = folder / "index.html"
+    page.write_text(_render(content), encoding="utf-8", newline="\n")
+    return page
+
+
+def _ordered(scorecard: pd.DataFrame, default: str, baselines: Sequence[str]) -> list[str]:
+    """Put the default first, other methods next, baselines and the noise floor last."""
+    present = list(dict.fromkeys(scorecard["method"]))
+    last = [m for m in (*baselines, verdict.FLOOR) if m in present and m != default]
+    return [m for m in [default] if m in present] + [m for m in present if m not in {default, *last}] + last
+
+
+def _draw(
+    cases: Sequence[Case],
+    scorecard: pd.DataFrame,
+    methods: Sequence[str],
+    default: str,
+    baselines: Sequence[str],
+    static: xr.Dataset | None,
+    seed: int,
+) -> dict[str, dict[str, list[Picture]]]:
+    drawn = {"": {"skill": [figures.skill_figure(scorecard, methods)]}}
+    for case in cases:
+        shown = default if default in case.ensembles else next(iter(case.ensembles))
+        beside = next((b for b in baselines if b in case.ensembles and b != shown), None)
+        drawn[case.name] = figures.case_figures(
+            case, default=shown, baseline=beside, static=static, seed=seed
+        )
+    return drawn
+
+
+def _sections(drawn: Mapping[str, Mapping[str, list[Picture]]]) -> list[dict[str, Any]]:
+    """Arrange pictures by subject, then by case."""
+    return [
+        {
+            "key": key,
+            "title": heading,
+            "lead": lead,
+            "cases": [(case, pictures[key]) for case, pictures in drawn.items() if pictures.get(key)],
+        }
+        for key, (heading, lead) in SECTIONS.items()
+    ]
+
+
+def _gates(reports: Sequence[pd.DataFrame]) -> list[dict[str, Any]]:
+    """Count the limits of each gate and keep those that did not simply pass."""
+    summary = []
+    for report in reports:
+        status = report["status"].astype(str)
+        summary.append(
+            {
+                "gate": " ".join(
+                    str(report[c].iloc[0]) for c in ("gate", "dataset") if c in report and len(report)
+                ),
+                "counts": status.value_counts(sort=False).to_dict(),
+                "open": report[status.isin(["fail", "waived"])].to_dict("records"),
+            }
+        )
+    return summary
+
+
+def _groups(provenance: Mapping[str, object]) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Sort provenance into titled groups of lines."""
+    plain = [(str(k), str(v)) for k, v in provenance.items() if not isinstance(v, Mapping)]
+    nested = [
+        (str(k), [(str(a), str(b)) for a, b in v.items()])
+        for k, v in provenance.items()
+        if isinstance(v, Mapping)
+    ]
+    return ([("this report", plain)] if plain else []) + nested
+
+
+def _script(content: object) -> str:
+    """Write JSON that cannot end the script element it stands in."""
+    return json.dumps(content, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+
+
+def _render(content: Mapping[str, object]) -> str:
+    assets = files("finescale.report") / "assets"
+    environment = jinja2.Environment(
+        loader=jinja2.FunctionLoader(lambda name: (assets / name).read_text(encoding="utf-8")),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["data"] = lambda picture: (
+        "data:image/png;base64," + base64.b64encode(picture.png).decode()
+    )
+    parts = {
+        name: (assets / name).read_text(encoding="utf-8")
+        for name in ("style.css", "scores.js", "explorer.js")
+    }
+    return environment.get_template("page.html").render(
+        **content, style=parts["style.css"], scores_js=parts["scores.js"], explorer_js=parts["explorer.js"]
+    )

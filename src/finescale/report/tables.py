@@ -1,0 +1,104 @@
+"""The scorecard arranged for reading: one table a case, the best marked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from finescale.report.display import number
+from finescale.report.verdict import FLOOR
+from finescale.scores.table import Score
+
+METRICS = {
+    "crps": ("CRPS of the ensemble (one member: its absolute error)", "least"),
+    "mae": ("mean absolute error of the ensemble mean", "least"),
+    "rmse": ("root mean square error of the ensemble mean", "least"),
+    "bias": ("mean error of the ensemble mean", "zero"),
+    "spread_skill": ("spread over error of the mean", "one"),
+    "pit_reliability": ("unevenness of the ranks", "least"),
+    "melr": ("distance of the spectra, all scales", "least"),
+    "melr_over_200km": ("distance of the spectra, over 200 km", "least"),
+    "melr_50_200km": ("distance of the spectra, 50 to 200 km", "least"),
+    "melr_under_50km": ("distance of the spectra, under 50 km", "least"),
+    "p99_mae": ("absolute error of the 99th percentile, cell by cell", "least"),
+    "p99_rmse": ("root mean square error of the 99th percentile, cell by cell", "least"),
+    "p99_bias": ("mean error of the 99th percentile", "zero"),
+    "coarse_misfit": ("distance from the coarse input, in its standard deviations", "least"),
+}
+GOAL_WORDS = {"least": "least is best", "zero": "nearest to 0 is best", "one": "nearest to 1 is best"}
+DISTANCE: dict[str, Callable[[float], float]] = {
+    "least": lambda value: value,
+    "zero": abs,
+    "one": lambda value: abs(value - 1),
+}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One value with its interval.
+
+    Attributes:
+        text: The value.
+        interval: Low and high, empty when there are none.
+        mark: `best`, `level` (not told apart from the best) or empty.
+    """
+
+    text: str
+    interval: str
+    mark: str
+
+
+Table = tuple[list[str], list[tuple[str, list[Cell | None]]]]
+
+
+def skill_table(card: Sequence[Score], case: str, *, methods: Sequence[str], metric: str = "crps") -> Table:
+    """Arrange one metric of one case over all cells and hours.
+
+    Args:
+        card: The lines of the scorecard.
+        case: The case.
+        methods: Rows in the order wanted.
+        metric: The metric.
+
+    Returns:
+        The variables, and a row a method with one cell a variable (None where there is no such line).
+    """
+    wanted = (case, metric, "all", "all")
+    chosen = [x for x in card if (x.case, x.metric, x.region, x.hours) == wanted]
+    names = sorted({x.variable for x in chosen})
+    distance = DISTANCE[METRICS[metric][1]]
+    rows: dict[str, list[Cell | None]] = {m: [] for m in methods if any(x.method == m for x in chosen)}
+    for name in names:
+        column = {x.method: x for x in chosen if x.variable == name}
+        contest = [x for x in column.values() if x.method != FLOOR and np.isfinite(x.value)]
+        best = min(contest, key=lambda x: distance(x.value), default=None)
+        for method, cells in rows.items():
+            cells.append(_cell(column[method], best) if method in column else None)
+    return names, list(rows.items())
+
+
+def compact(card: Sequence[Score]) -> dict[str, Any]:
+    """Pack the whole scorecard for the page: words once, lines as numbers."""
+    names = Score._fields[:6]
+    words = {name: list(dict.fromkeys(getattr(x, name) for x in card)) for name in names}
+    places = [{word: i for i, word in enumerate(words[name])} for name in names]
+    rows = [[*(p[w] for p, w in zip(places, x[:6], strict=True)), *map(_short, x[6:])] for x in card]
+    metrics = {m: list(METRICS.get(m, (m, "least"))) for m in words["metric"]}
+    return {"words": words, "rows": rows, "metrics": metrics}
+
+
+def _cell(line: Score, best: Score | None) -> Cell:
+    interval = f"{number(line.low)} to {number(line.high)}" if np.isfinite(line.low) else ""
+    mark = ""
+    if best is not None and line is best:
+        mark = "best"
+    elif best is not None and line.method != FLOOR and line.low <= best.high and line.high >= best.low:
+        mark = "level"
+    return Cell(number(line.value), interval, mark)
+
+
+def _short(value: float) -> float | None:
+    return float(f"{value:.4g}") if np.isfinite(value) else None

@@ -1,0 +1,89 @@
+"""The verdict says what the numbers say."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from finescale.report.verdict import judge
+from finescale.scores.table import COLUMNS
+
+
+def card(*rows):
+    """Rows of method, metric, value, low, high and further columns by name."""
+    full = []
+    for method, metric, value, low, high, *rest in rows:
+        given = {"case": "perfect", "variable": "tas", "region": "all", "hours": "all"} | (
+            rest[0] if rest else {}
+        )
+        full.append({"method": method, "metric": metric, "value": value, "low": low, "high": high} | given)
+    return pd.DataFrame(full)[COLUMNS]
+
+
+def test_intervals_apart_is_a_win_and_overlap_is_not():
+    won = judge(card(("a", "crps", 1, 0.9, 1.1), ("b", "crps", 2, 1.8, 2.2)), default="a", baselines=["b"])
+    assert won.won and won.answer.startswith("Yes") and won.duels[0].better == ("tas",)
+    assert won.duels[0].gain == pytest.approx(0.5)
+    level = judge(card(("a", "crps", 1, 0.5, 1.9), ("b", "crps", 2, 1.8, 2.2)), default="a", baselines=["b"])
+    assert not level.won and level.duels[0].level == ("tas",)
+
+
+def test_a_loss_is_named_with_its_worst_place():
+    lost = judge(
+        card(
+            ("a", "crps", 1, 0.9, 1.1),
+            ("b", "crps", 2, 1.8, 2.2),
+            ("a", "p99_rmse", 3.0, 2.9, 3.1, {"region": "coast"}),
+            ("b", "p99_rmse", 1.0, 0.9, 1.1, {"region": "coast"}),
+            ("a", "p99_rmse", 1.5, 1.4, 1.6),
+            ("b", "p99_rmse", 1.0, 0.9, 1.1),
+        ),
+        default="a",
+        baselines=["b", "absent"],
+    )
+    assert lost.failures == (
+        "perfect, p99_rmse: b is better for tas (coast, all hours, all hours); at worst 3.00 against 1.00 "
+        "(tas, coast, all hours)",
+    )
+
+
+def test_spread_misfit_spectra_and_blindness_are_cautions():
+    found = judge(
+        card(
+            ("a", "spread_skill", 0.5, 0.4, 0.6),
+            ("a", "coarse_misfit", 0.3, 0.2, 0.4, {"hours": "observed"}),
+            ("a", "melr", 0.4, 0.3, 0.5),
+            ("noise-floor", "melr", 0.1, 0.05, 0.2),
+            ("a", "crps", 2.0, 1.9, 2.1),
+            ("noise-floor", "crps", 1.9, 1.8, 2.0),
+        ),
+        default="a",
+        baselines=["b"],
+    )
+    assert "too narrow (0.50 of its error)" in found.cautions[0]
+    assert "by 0.30 of its standard deviation" in found.cautions[1]
+    assert "no better than the truth of another period" in found.cautions[2]
+    assert "spectra of tas are off by 0.40" in found.cautions[3]
+    assert found.answer.startswith("Nothing can be said")
+
+
+def test_calibrated_and_faithful_gives_no_caution():
+    found = judge(
+        card(("a", "spread_skill", 1.0, 0.9, 1.1), ("a", "coarse_misfit", 0.01, 0.0, 0.02)),
+        default="a",
+        baselines=[],
+    )
+    assert not found.cautions and not found.failures
+
+
+def test_missing_numbers_are_named_with_the_reason():
+    nan = np.nan
+    found = judge(
+        card(
+            ("a", "crps", 1.0, nan, nan), ("a", "spread_skill", nan, nan, nan), ("b", "crps", 2.0, nan, nan)
+        ),
+        default="a",
+        baselines=["b"],
+    )
+    assert found.won  # without intervals the values decide
+    assert any("crps; an interval needs 5 days or more" in c for c in found.cautions)
+    assert any("spread_skill; it needs 2 members or more" in c for c in found.cautions)
