@@ -17,8 +17,8 @@ from torch import Tensor
 from finescale.guidance.observation import Segment, Source
 from finescale.prior.gaussian import GaussianClimate
 
-# Factors kept: every noise level at the two ends and in the middle of a series.
-KEPT = 96
+# Bytes of factors that are kept: those of the middle of a series serve again and again.
+KEPT = 600 * 2**20
 
 
 class Covariance(Protocol):
@@ -47,11 +47,13 @@ class ClimateCovariance:
         key = (segment.pattern, frames, sigma)
         if key not in self._factors:
             self._factors[key] = self._factor(segment, frames, sigma)
-            while len(self._factors) > KEPT:
+            while len(self._factors) > 1 and sum(f.nbytes for f in self._factors.values()) > KEPT:
                 self._factors.popitem(last=False)
         self._factors.move_to_end(key)
         right = (r * segment.mask).T.double()
-        return torch.cholesky_solve(right, self._factors[key]).T.to(r) * segment.mask
+        solved = torch.cholesky_solve(right, self._factors[key])
+        out: Tensor = solved.T.to(r) * segment.mask
+        return out
 
     def spread(self, segment: Segment, u: Tensor, like: Tensor, sigma: float, own: slice) -> Tensor:
         """Return the wanted frames of C_t H^T u."""

@@ -68,15 +68,32 @@ class GaussianPosterior:
             begin, end = max(self.first, first - self.reach), min(self.stop, stop + self.reach)
             offset = spans[near[0]][0]
             x = torch.cat([drawn[n] for n in near], 1)[:, begin - offset : end - offset]
-            own = slice(first - begin, stop - begin)
-            segment = self.observation.segment(begin, end)
-            out = x[:, own]
-            if segment is not None:
-                r = segment.residual(x) - self._errors(segment, members)
-                u = self.covariance.solve(segment, x.shape[1], float("inf"), r)
-                out = out + self.covariance.spread(segment, u, x, float("inf"), own)
+            out = self._given(x, members, begin, end, slice(first - begin, stop - begin))
             drawn.pop(b - 1, None)
             yield (first, stop), out
+
+    def sample(self, members: tuple[int, ...], first: int, stop: int) -> Tensor:
+        """Posterior draws ``[M, T, C, H, W]`` of the hours [first, stop) by themselves."""
+        begin, end = max(self.first, first - self.reach), min(self.stop, stop + self.reach)
+        x, own = self.draw(members, begin, end), slice(first - begin, stop - begin)
+        return self._given(x, members, begin, end, own)
+
+    def mean(self, members: tuple[int, ...], first: int, stop: int) -> Tensor:
+        """Posterior mean ``[1, T, C, H, W]`` of the hours [first, stop)."""
+        begin, end = max(self.first, first - self.reach), min(self.stop, stop + self.reach)
+        mean = self.covariance.climate.mean(self.clock[begin - self.first : end - self.first])[None]
+        return self._given(mean, None, begin, end, slice(first - begin, stop - begin))
+
+    def _given(self, x: Tensor, members: tuple[int, ...] | None, begin: int, end: int, own: slice) -> Tensor:
+        """Condition states of the hours [begin, end) and return the wanted frames; members add their error."""
+        segment = self.observation.segment(begin, end)
+        if segment is None:
+            return x[:, own]
+        r = segment.residual(x)
+        if members is not None:
+            r = r - self._errors(segment, members)
+        u = self.covariance.solve(segment, x.shape[1], float("inf"), r)
+        return x[:, own] + self.covariance.spread(segment, u, x, float("inf"), own)
 
     def draw(self, members: tuple[int, ...], first: int, stop: int) -> Tensor:
         """Unconditional draws ``[M, T, C, H, W]`` of the hours [first, stop)."""

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from finescale.errors import FinescaleError
+from finescale.fields.scaling import Scaling
 from finescale.guidance.guidance import Moment
 from finescale.guidance.observation import Segment
 from finescale.guidance.solver import Level
@@ -65,11 +66,12 @@ class Sda:
         return torch.cat(pieces).square()
 
 
-def published(variables: tuple[str, ...]) -> Sda:
-    """The constants of Schmidt et al. (2025), found there by random search, in units of standard deviations."""
-    missing = [name for name in variables if name not in PUBLISHED_STD]
+def published(scaling: Scaling) -> Sda:
+    """The constants of Schmidt et al. (2025), found there by random search; theirs is the scaling `quant95`."""
+    missing = [name for name in scaling.variables if name not in PUBLISHED_STD]
     if missing:
         raise FinescaleError(
             f"the published constants cover {', '.join(PUBLISHED_STD)}: not {', '.join(missing)}; set gamma and std"
         )
-    return Sda(PUBLISHED_GAMMA, tuple(PUBLISHED_STD[name] / QUANT95_STD for name in variables))
+    unit = 1.0 if scaling.kind == "quant95" else QUANT95_STD
+    return Sda(PUBLISHED_GAMMA, tuple(PUBLISHED_STD[name] / unit for name in scaling.variables))

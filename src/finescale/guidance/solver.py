@@ -35,6 +35,7 @@ class SamplerSpec:
         sigma_max: first noise level, in scaled units.
         sigma_min: last noise level before zero.
         churn: share of the noise level that is refreshed after each step (Karras et al. 2022), 0 to 0.4.
+        start: mean of the first state: `zero`, the posterior `mean` of the fitted climate, or a posterior `draw`.
         corrections: Langevin steps after each step (Schmidt et al. 2025, Song et al. 2021).
         tau: size of a Langevin step.
     """
@@ -45,6 +46,7 @@ class SamplerSpec:
     sigma_max: float = 40.0
     sigma_min: float = 0.02
     churn: float = 0.0
+    start: Literal["zero", "mean", "draw"] = "mean"
     corrections: int = 0
     tau: float = 0.5
 

@@ -52,6 +52,7 @@ class Wave:
         batch: windows in one call of the denoiser.
         device: where the state lives.
         count: called with the number of windows after each call of the denoiser.
+        origin: mean of the first state for some members and hours ``[M, T, C, H, W]``; zero without it.
     """
 
     denoise: Denoise
@@ -67,6 +68,7 @@ class Wave:
     batch: int = 64
     device: torch.device | str = "cpu"
     count: Callable[[int], None] = lambda n: None
+    origin: Callable[[tuple[int, ...], int, int], Tensor] | None = None
     front: int = -1
     states: dict[tuple[int, int], Tensor] = field(default_factory=dict)
     means: dict[tuple[int, int], Tensor] = field(default_factory=dict)
@@ -87,6 +89,38 @@ class Wave:
     def evaluations(self) -> int:
         """Windows that the denoiser will be given for all members, apart from those that carry gradients."""
         return len(self.members) * sum(len(self._starts[self._shift(i)]) for i in range(len(self.levels)))
+
+    @property
+    def frames_held(self) -> int:
+        """Frames of one member that are in memory at once: states, means and the solver's memory."""
+        return min(8 * self.block, 2 * (self.stop - self.first)) * len(self.levels)
+
+    def state(self) -> dict[str, Tensor]:
+        """Everything that `restore` needs besides `front`, by name."""
+        out = {f"state/{i}/{b}": x for (i, b), x in self.states.items()}
+        out |= {f"mean/{i}/{b}": x for (i, b), x in self.means.items()}
+        for (i, b), memory in self.memories.items():
+            out |= {f"memory/{i}/{b}/{n}": x for n, x in enumerate(memory)}
+        return out
+
+    def restore(self, front: int, tensors: dict[str, Tensor]) -> None:
+        """Go on after round `front` with the tensors that `state` gave then."""
+        self.forget()
+        self.front = front
+        for name in sorted(tensors):
+            kind, *place = name.split("/")
+            if kind in ("state", "mean"):
+                where = self.states if kind == "state" else self.means
+                where[int(place[0]), int(place[1])] = tensors[name].to(self.device)
+            elif kind == "memory":
+                at = (int(place[0]), int(place[1]))
+                self.memories[at] = (*self.memories.get(at, ()), tensors[name].to(self.device))
+
+    def forget(self) -> None:
+        """Free all tensors."""
+        self.states.clear()
+        self.means.clear()
+        self.memories.clear()
 
     @torch.no_grad()
     def run(self) -> Iterator[tuple[tuple[int, int], Tensor]]:
@@ -119,8 +153,10 @@ class Wave:
 
     def _state(self, level: int, b: int) -> Tensor:
         if level == 0 and (0, b) not in self.states:
-            start = self.noise(self.members, range(*self.blocks[b])).to(self.device)
-            self.states[0, b] = start * self.levels[0].sigma
+            start = self.noise(self.members, range(*self.blocks[b])).to(self.device) * self.levels[0].sigma
+            if self.origin is not None:
+                start += self.origin(self.members, *self.blocks[b]).to(start)
+            self.states[0, b] = start
         return self.states[level, b]
 
     def _denoise_block(self, i: int, b: int) -> None:
@@ -176,7 +212,9 @@ class Wave:
             x_0 = torch.cat([self.means[i, n] for n in near], 1)[:, cut]
             guided = x_0[:, own] if segment is None else self.guidance(Moment(x, x_0, level, segment, own))
         memory = self.memories.pop((i - 1, b), ())
-        new, self.memories[i, b] = advance(level, x.detach()[:, own], guided, memory)
+        new, kept = advance(level, x.detach()[:, own], guided, memory)
+        if kept and i < len(self.levels) - 1:
+            self.memories[i, b] = kept
         if level.refresh:
             fresh = self.noise(self.members, range(first, stop), i + 1).to(new)
             new = new + level.refresh * fresh
@@ -184,8 +222,6 @@ class Wave:
         for old in (b - 1, b) if b == len(self.blocks) - 1 else (b - 1,):
             self.states.pop((i, old), None)
             self.means.pop((i, old), None)
-        if i == len(self.levels) - 1:
-            self.memories.pop((i, b))
 
     def _whole(self, x: Tensor, begin: int, end: int, i: int) -> Tensor:
         """The composed denoised mean of a stretch by itself, differentiable."""

@@ -22,6 +22,26 @@ GOLDEN = (5**0.5 - 1) / 2
 
 
 @dataclass(frozen=True)
+class WindowSpec:
+    """How a prior's windows cover a series; the field names are the keys of the settings.
+
+    Attributes:
+        stride: frames between two windows; None takes half a window and a bit (`taper`) or 1 (`centre`).
+        blend: how windows are joined.
+        shift: whether the windows move from level to level.
+    """
+
+    stride: int | None = None
+    blend: Literal["centre", "taper"] = "taper"
+    shift: bool = False
+
+    def build(self, size: int) -> "Windows":
+        """The rule for windows of `size` frames."""
+        usual = 1 if self.blend == "centre" else (size + 1) // 2
+        return Windows(size, self.stride or usual, self.blend, self.shift)
+
+
+@dataclass(frozen=True)
 class Windows:
     """A rule that covers any series with windows.
 

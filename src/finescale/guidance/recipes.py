@@ -1,0 +1,81 @@
+"""Names to guidances: what the settings may ask for."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from finescale.errors import FinescaleError
+from finescale.fields.scaling import Scaling
+from finescale.guidance.covariance import ClimateCovariance
+from finescale.guidance.gaussian_cov import GaussianCov
+from finescale.guidance.guidance import Guidance
+from finescale.guidance.mmps import Mmps
+from finescale.guidance.none import Unguided
+from finescale.guidance.project import Project
+from finescale.guidance.sda import Sda, published
+
+Name = Literal["none", "sda", "sda-published", "mmps", "project", "gaussian-cov"]
+
+
+@dataclass(frozen=True)
+class GuidanceSpec:
+    """How the observation enters; the field names are the keys of the settings.
+
+    Attributes:
+        name: which guidance.
+        gamma: sda: variance of H x_0 given x_t over sigma_t^2; None takes diag(H H^T).
+        std: sda: standard deviation of the observation by variable, in units of the scaling; empty takes R.
+        gradient: sda: through the network (`exact`) or not.
+        iterations: mmps: conjugate-gradient steps.
+        below: mmps: noise level under which gradients are used; above it the fitted climate guides.
+        precondition: mmps: start from the fitted climate.
+        reach: hours on either side of a block whose observations are used.
+    """
+
+    name: Name = "gaussian-cov"
+    gamma: float | None = None
+    std: tuple[tuple[str, float], ...] = ()
+    gradient: Literal["detached", "exact"] = "detached"
+    iterations: int = 1
+    below: float = float("inf")
+    precondition: bool = True
+    reach: int = 24
+
+
+def build(spec: GuidanceSpec, scaling: Scaling, covariance: ClimateCovariance | None) -> Guidance:
+    """The guidance that a specification names.
+
+    Args:
+        spec: what is asked for.
+        scaling: of the prior.
+        covariance: of the fitted climate, for those that need it.
+    """
+    if spec.name == "none":
+        return Unguided()
+    if spec.name == "project":
+        return Project()
+    if spec.name == "sda-published":
+        return published(scaling)
+    if spec.name == "sda":
+        reach = spec.reach if spec.gradient == "exact" else 0
+        return Sda(spec.gamma, _stds(spec, scaling), spec.gradient, reach)
+    if spec.name == "mmps" and not spec.precondition:
+        return Mmps(spec.iterations, reach=spec.reach)
+    if covariance is None:
+        raise FinescaleError(
+            f"{spec.name} needs a fitted Gaussian climate: none was given; fit one or choose sda"
+        )
+    if spec.name == "mmps":
+        return Mmps(spec.iterations, covariance, spec.below, spec.reach)
+    return GaussianCov(covariance, spec.reach)
+
+
+def _stds(spec: GuidanceSpec, scaling: Scaling) -> tuple[float, ...] | None:
+    if not spec.std:
+        return None
+    given = dict(spec.std)
+    if set(given) != set(scaling.variables):
+        raise FinescaleError(
+            f"std names every variable once: got {sorted(given)}, the prior has {sorted(scaling.variables)}; "
+            "complete the list or leave it out"
+        )
+    return tuple(given[name] for name in scaling.variables)

@@ -1,0 +1,328 @@
+"""A trained prior, a guidance and a sampler as a method: coarse data in, an ensemble of fine weather out."""
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import xarray as xr
+from safetensors.numpy import load_file, save_file
+from torch import Tensor
+
+from finescale.errors import FinescaleError
+from finescale.fields.context import Context
+from finescale.fields.noise import Noise
+from finescale.grid.coarsening import Coarsening
+from finescale.grid.grid import Grid
+from finescale.guidance import recipes
+from finescale.guidance.conditions import Conditions, conditions
+from finescale.guidance.covariance import ClimateCovariance
+from finescale.guidance.matheron import GaussianPosterior
+from finescale.guidance.recipes import GuidanceSpec
+from finescale.guidance.solver import SamplerSpec, levels
+from finescale.guidance.wave import Wave
+from finescale.methods import card
+from finescale.methods.downscaler import check_coarse
+from finescale.methods.ensemble import dataset, physical
+from finescale.methods.stream import Stream
+from finescale.prior.card import Prior, load_prior, write_prior
+from finescale.prior.gaussian import GaussianClimate
+from finescale.prior.window import WindowSpec
+
+# Seconds between two notes of a streamed run.
+NOTE_EVERY = 30.0
+METHOD = "generative"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a request will cost.
+
+    Attributes:
+        evaluations: windows given to the network, forward passes only.
+        minutes: of wall time, from one batch measured here.
+        memory: bytes of state held at once.
+        disk: bytes of the ensemble.
+    """
+
+    evaluations: int
+    minutes: float
+    memory: int
+    disk: int
+
+
+@dataclass(frozen=True)
+class GenerativeDownscaler:
+    """Draws from p(fine | coarse); see `Downscaler`.
+
+    Attributes:
+        prior: what fine weather looks like.
+        coarsening: the operator H between the two grids.
+        variables: names of the fields, with their units.
+        sampler: the walk from noise to data.
+        guidance: how the coarse data enter.
+        windows: how windows cover the series.
+        climate: the fitted linear-Gaussian climate, where the guidance or the start needs one; None takes the
+            one that the prior corrects.
+        error: standard deviation of the coarse data's error by variable, physical units; absent means exact.
+        group: members drawn together.
+        batch: windows in one call of the network.
+        device: where to compute.
+    """
+
+    prior: Prior
+    coarsening: Coarsening
+    variables: dict[str, str]
+    sampler: SamplerSpec = field(default_factory=SamplerSpec)
+    guidance: GuidanceSpec = field(default_factory=GuidanceSpec)
+    windows: WindowSpec = field(default_factory=WindowSpec)
+    climate: GaussianClimate | None = None
+    error: dict[str, float] = field(default_factory=dict)
+    group: int = 4
+    batch: int = 32
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        if set(self.variables) != set(self.prior.variables):
+            raise FinescaleError(
+                f"prior and coarse data hold the same variables: {sorted(self.prior.variables)} and "
+                f"{sorted(self.variables)}; train a prior for these"
+            )
+        empty = xr.Dataset(coords=self.fine.coords())
+        marked = {n: ((), 0.0, {"units": u}) for n, u in self.variables.items()}
+        self.prior.check(empty.assign(marked))
+        if self.climate is not None and self.climate.scaling != self.prior.scaling:
+            raise FinescaleError(
+                "the climate and the prior share one scaling: they were fitted to other data; fit both again"
+            )
+
+    @property
+    def fine(self) -> Grid:
+        """Grid of the result."""
+        return self.coarsening.fine
+
+    @property
+    def coarse(self) -> Grid:
+        """Grid that it reads."""
+        return self.coarsening.coarse
+
+    def __call__(
+        self,
+        coarse: xr.Dataset,
+        *,
+        members: int,
+        seed: int,
+        scratch: Path | None = None,
+        on_progress: Callable[[int, int], None] | None = None,
+    ) -> xr.Dataset:
+        """Downscale.
+
+        Args:
+            coarse: fields ``[time, lat, lon]`` on the coarse grid; NaN cells are unobserved.
+            members: of the ensemble.
+            seed: decides every random draw.
+            scratch: folder for a store that grows block by block; a killed run goes on from there. Without it
+                the ensemble is held in memory.
+            on_progress: called with network evaluations done and to be done.
+
+        Returns:
+            Fields ``[member, time, lat, lon]``, hourly; lazy when a scratch folder is given.
+        """
+        given = self._check(coarse, members)
+        attrs = {name: coarse[name].attrs for name in self.variables}
+        waves = self._waves(given, members, seed)
+        counter = _Counter(sum(wave.evaluations for wave in waves), on_progress)
+        for wave in waves:
+            wave.count = counter
+        begin, end = given.wanted
+        names = self.prior.variables
+        if scratch is None:
+            out = np.empty((members, end - begin, len(names), *self.fine.shape), np.float32)
+            for wave in waves:
+                for at, values in self._finished(wave, given):
+                    out[wave.members[0] : wave.members[-1] + 1, at : at + values.shape[1]] = values
+            return dataset(out, self.prior.scaling, given.stamps(), self.fine, attrs)
+        stream = Stream(scratch, self._digest(coarse, members, seed))
+        found = stream.resume()
+        if found is None:
+            stream.create(members, given.stamps(), self.fine, self.prior.scaling, attrs)
+        counters, tensors = found or ({"group": 0, "front": -1}, {})
+        for number in range(counters["group"], len(waves)):
+            wave = waves[number]
+            if number == counters["group"]:
+                wave.restore(counters["front"], tensors)
+            noted = time.monotonic()
+            for at, values in self._finished(wave, given):
+                stream.write(wave.members, at, values, names)
+                if time.monotonic() - noted > NOTE_EVERY:
+                    stream.mark({"group": number, "front": wave.front}, wave.state())
+                    noted = time.monotonic()
+            stream.mark({"group": number + 1, "front": -1}, {})
+            wave.forget()
+        return stream.open()
+
+    def plan(self, coarse: xr.Dataset, *, members: int) -> Plan:
+        """What `__call__` will cost; times one batch of the network."""
+        given = self._check(coarse, members)
+        waves = self._waves(given, members, 0)
+        evaluations = sum(wave.evaluations for wave in waves)
+        shape = (self.batch, self.prior.window, len(self.variables), *self.fine.shape)
+        denoise, x = self._denoise(given), torch.zeros(shape, device=self.device)
+        took = []
+        with torch.no_grad():
+            for _ in range(2):
+                begin = time.perf_counter()
+                denoise(x, 1.0, [given.first] * self.batch)
+                took.append(time.perf_counter() - begin)
+        cells = 4 * len(self.variables) * self.fine.shape[0] * self.fine.shape[1]
+        disk = members * (given.wanted[1] - given.wanted[0]) * cells
+        memory = max(wave.frames_held for wave in waves) * len(waves[0].members) * cells
+        return Plan(evaluations, evaluations / self.batch * took[-1] / 60, memory, disk)
+
+    def save(self, folder: Path) -> None:
+        """Write the card, the prior and the settings."""
+        card.save(folder, METHOD, self.fine, self.coarse, self.variables)
+        write_prior(folder / "prior", self.prior.denoiser, self.prior.card)
+        body: dict[str, Any] = {
+            "every": self.coarsening.every,
+            "how": self.coarsening.how,
+            "sampler": asdict(self.sampler),
+            "guidance": asdict(self.guidance),
+            "windows": asdict(self.windows),
+            "error": self.error,
+            "group": self.group,
+            "batch": self.batch,
+        }
+        if self.climate is not None:
+            body["climate"] = self.climate.metadata()
+            save_file(self.climate.tensors(), folder / "climate.safetensors")
+        (folder / "generative.json").write_text(json.dumps(body, indent=1, sort_keys=True) + "\n")
+
+    @classmethod
+    def load(cls, folder: Path) -> "GenerativeDownscaler":
+        """Read back what `save` wrote."""
+        found = card.load(folder, METHOD)
+        body = json.loads((folder / "generative.json").read_text())
+        climate = None
+        if "climate" in body:
+            climate = GaussianClimate.from_parts(body["climate"], load_file(folder / "climate.safetensors"))
+        guidance = body["guidance"] | {"std": tuple((n, s) for n, s in body["guidance"]["std"])}
+        return cls(
+            load_prior(folder / "prior"),
+            Coarsening(found.fine, found.coarse, body["every"], body["how"]),
+            found.variables,
+            SamplerSpec(**body["sampler"]),
+            GuidanceSpec(**guidance),
+            WindowSpec(**body["windows"]),
+            climate,
+            body["error"],
+            body["group"],
+            body["batch"],
+        )
+
+    def _check(self, coarse: xr.Dataset, members: int) -> Conditions:
+        if members < 1:
+            raise FinescaleError(f"an ensemble has one member or more: {members}; ask for at least 1")
+        check_coarse(coarse, self.coarse, self.variables, gaps_allowed=True)
+        return conditions(coarse, self.coarsening, self.prior.scaling, self.error, self.prior.window)
+
+    def _groups(self, members: int) -> Iterator[tuple[int, ...]]:
+        for begin in range(0, members, self.group):
+            yield tuple(range(begin, min(begin + self.group, members)))
+
+    def _waves(self, given: Conditions, members: int, seed: int) -> list[Wave]:
+        climate = self.climate if self.climate is not None else self.prior.gaussian
+        covariance = None if climate is None else ClimateCovariance(climate)
+        return [self._wave(given, group, seed, covariance) for group in self._groups(members)]
+
+    def _wave(
+        self, given: Conditions, members: tuple[int, ...], seed: int, covariance: ClimateCovariance | None
+    ) -> Wave:
+        noise = Noise(seed, self.prior.variables, self.fine.shape)
+        guidance = recipes.build(self.guidance, self.prior.scaling, covariance)
+        wave = Wave(
+            denoise=self._denoise(given),
+            windows=self.windows.build(self.prior.window),
+            guidance=guidance,
+            observation=given.observation,
+            levels=levels(self.sampler),
+            noise=noise,
+            members=members,
+            first=given.first,
+            stop=given.stop,
+            block=self.guidance.reach,
+            batch=self.batch,
+            device=self.device,
+        )
+        if self.sampler.start != "zero":
+            if covariance is None:
+                raise FinescaleError(
+                    f"start {self.sampler.start} needs a fitted Gaussian climate: none was given; choose zero"
+                )
+            posterior = GaussianPosterior(
+                covariance, given.observation, given.clock(), noise, given.first, given.stop,
+                wave.block, min(36, wave.block),
+            )  # fmt: skip
+            wave.origin = posterior.mean if self.sampler.start == "mean" else posterior.sample
+        return wave
+
+    def _denoise(self, given: Conditions) -> Callable[[Tensor, float, list[int]], Tensor]:
+        clock, denoiser = given.clock(), self.prior.denoiser.to(self.device)
+        frames = torch.arange(self.prior.window)
+
+        def denoise(x: Tensor, sigma: float, starts: list[int]) -> Tensor:
+            rows = torch.tensor(starts)[:, None] - given.first + frames
+            context = Context(clock[rows].to(self.device))
+            out: Tensor = denoiser(x, torch.full((len(x),), sigma, device=x.device), context)
+            return out
+
+        return denoise
+
+    def _finished(self, wave: Wave, given: Conditions) -> Iterator[tuple[int, np.ndarray]]:
+        """Blocks in physical units ``[member, time, variable, lat, lon]`` with their place among the wanted hours."""
+        begin, end = given.wanted
+        for (first, stop), x in wave.run():
+            cut = slice(max(first, begin) - first, max(min(stop, end) - first, 0))
+            values = physical(x[:, cut].cpu().numpy(), self.prior.scaling)
+            if not np.isfinite(values).all():
+                raise FinescaleError(
+                    f"the sampler diverged near {given.time.values[first - given.first]}: lower sigma_max, add "
+                    "steps or choose another guidance"
+                )
+            yield max(first, begin) - begin, values
+
+    def _digest(self, coarse: xr.Dataset, members: int, seed: int) -> str:
+        specs = [asdict(s) for s in (self.sampler, self.guidance, self.windows)]
+        what = [
+            specs,
+            self.error,
+            self.group,
+            self.batch,
+            members,
+            seed,
+            self.prior.card,
+            str(coarse["time"].values),
+        ]
+        digest = hashlib.sha256(json.dumps(what, sort_keys=True, default=str).encode())
+        for name in self.prior.variables:
+            digest.update(np.ascontiguousarray(coarse[name].values).tobytes())
+        for tensor in self.prior.denoiser.state_dict().values():
+            digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+        return digest.hexdigest()
+
+
+class _Counter:
+    """Adds up evaluations and passes them on."""
+
+    def __init__(self, total: int, report: Callable[[int, int], None] | None) -> None:
+        self.done, self.total, self.report = 0, total, report
+
+    def __call__(self, count: int) -> None:
+        self.done += count
+        if self.report is not None:
+            self.report(min(self.done, self.total), self.total)
