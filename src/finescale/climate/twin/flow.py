@@ -47,7 +47,7 @@ def draw_flow(world: World, clock: Clock, run: str, *, storm: int | None) -> Flo
     hours = np.arange(int(clock.hours[-1]) + 1)
     winter = np.interp(hours, clock.hours, winterness(clock.season))
     rng = world.generator(run, "flow")
-    noise = smooth_noise(rng, (hours.size, 5), memory=15.0).astype(np.float64)
+    noise = smooth_noise(rng, (hours.size, 4), memory=15.0).astype(np.float64)
     steering = np.stack(
         [4.5 + 3.5 * winter + (4.0 + 2.0 * winter) * noise[:, 0], (3.5 + winter) * noise[:, 1]], 1
     )
@@ -96,7 +96,7 @@ def _draw_lows(world: World, winter: NDArray[np.float64], run: str, storm: int |
     kept = rng.uniform(size=count) < 0.55 + 0.45 * season
     distance, bearing = 850.0 * np.sqrt(rng.uniform(size=count)), rng.uniform(0, 2 * np.pi, count)
     depth = (0.6 + 0.5 * season) * rng.gamma(3.0, 330.0, count)
-    rows = np.stack(
+    rows: NDArray[np.float64] = np.stack(
         [
             born,
             born + rng.normal(0, 10.0, count),
@@ -133,7 +133,7 @@ def lows_at(
     pressure = np.matmul(column, (-size[..., None] * bell_x).astype(np.float32))
     # Ahead of a low the air is warm, behind it cold.
     # The front between trails to the south-west and bends forward to the north-east.
-    force = (size / 700.0)[..., None]
+    force = 2.2 * np.tanh(size / 1500.0)[..., None]
     bend = (bell_y * (0.3 * across**2 - 0.6 * across)).astype(np.float32).transpose(0, 2, 1)
     thermal = np.matmul(column, (force * along * bell_x).astype(np.float32))
     thermal += np.matmul(bend, (force * bell_x).astype(np.float32))
