@@ -6,6 +6,7 @@ lets go of them.
 """
 
 from collections.abc import Hashable
+from dataclasses import dataclass
 from math import ceil
 
 import dask.array as da
@@ -42,13 +43,16 @@ def block_chunks(array: xr.DataArray, series: int) -> dict[Hashable, int]:
 
 
 def by_cells(array: xr.DataArray, chunks: dict[Hashable, int]) -> xr.DataArray:
-    """The array in blocks of cells with whole series, each read on its own; time comes last."""
-    array = array.transpose(*space_of(array), "time")
-    if not isinstance(array.data, da.Array):
-        return array.chunk({**chunks, "time": -1})
-    source = array.data
+    """The array in blocks of cells with whole series, each read on its own; time comes last, coordinates are left."""
+    variable = array.variable.transpose(*space_of(array), "time")
+    source = variable.data
+    layout = (*(chunks[d] for d in space_of(array)), -1)
+    if not isinstance(source, da.Array):
+        # Without a name dask would read all the values to invent one.
+        blocks = da.from_array(np.asarray(source), chunks=layout, name=False)  # type: ignore[no-untyped-call]
+        return xr.DataArray(blocks, dims=variable.dims)
     layout = da.core.normalize_chunks(  # type: ignore[no-untyped-call]
-        (*(chunks[d] for d in space_of(array)), -1), shape=source.shape, dtype=source.dtype
+        layout, shape=source.shape, dtype=source.dtype
     )
 
     def read(block_info: dict[None, dict[str, list[tuple[int, int]]]]) -> NDArray[np.generic]:
@@ -56,23 +60,45 @@ def by_cells(array: xr.DataArray, chunks: dict[Hashable, int]) -> xr.DataArray:
         return np.asarray(source[where].compute(scheduler="synchronous"))
 
     meta = np.empty((0,) * source.ndim, dtype=source.dtype)
-    blocks = da.map_blocks(read, chunks=layout, dtype=source.dtype, meta=meta)  # type: ignore[no-untyped-call]
-    return array.copy(data=blocks)
+    name = f"cells-{source.name}-{'-'.join(str(c) for c in chunks.values())}"
+    blocks = da.map_blocks(  # type: ignore[no-untyped-call]
+        read, name=name, chunks=layout, dtype=source.dtype, meta=meta
+    )
+    return xr.DataArray(blocks, dims=variable.dims)
 
 
-def cell_numbers(array: xr.DataArray) -> xr.DataArray:
-    """Number of each cell, row by row [space]."""
-    space = space_of(array)
-    sizes = [array.sizes[d] for d in space]
-    return xr.DataArray(np.arange(int(np.prod(sizes))).reshape(sizes), dims=space)
+@dataclass(frozen=True)
+class Cells:
+    """The cells of a grid, numbered row by row.
 
+    Attributes:
+        space: dimensions.
+        sizes: of each.
+        coords: values along each; positions where there are none.
+    """
 
-def cell_name(array: xr.DataArray, number: int) -> str:
-    """Where a cell lies, for messages: ``lat 48.25, lon 3.5``."""
-    space = space_of(array)
-    where = np.unravel_index(number, [array.sizes[d] for d in space])
-    parts = []
-    for name, k in zip(space, where, strict=True):
-        value = array[name].values[k] if name in array.coords else k
-        parts.append(f"{name} {value:g}")
-    return ", ".join(parts)
+    space: tuple[str, ...]
+    sizes: tuple[int, ...]
+    coords: tuple[tuple[float, ...], ...]
+
+    @classmethod
+    def of(cls, array: xr.DataArray) -> "Cells":
+        """The cells that an array stands on."""
+        space = space_of(array)
+        sizes = tuple(array.sizes[d] for d in space)
+        coords = tuple(
+            tuple(float(v) for v in (array[d].values if d in array.coords else range(n)))
+            for d, n in zip(space, sizes, strict=True)
+        )
+        return cls(space, sizes, coords)
+
+    def numbers(self, chunks: dict[Hashable, int]) -> xr.DataArray:
+        """Number of each cell, in blocks [space]."""
+        numbers = np.arange(int(np.prod(self.sizes))).reshape(self.sizes)
+        return xr.DataArray(numbers, dims=self.space).chunk({d: chunks[d] for d in self.space})
+
+    def name(self, number: int) -> str:
+        """Where a cell lies, for messages: ``lat 48.25, lon 3.5``."""
+        where = np.unravel_index(number, self.sizes)
+        parts = zip(self.space, self.coords, where, strict=True)
+        return ", ".join(f"{d} {values[k]:g}" for d, values, k in parts)

@@ -16,8 +16,9 @@ from finescale.bias import series
 from finescale.bias.blocks import block_chunks, space_of
 from finescale.bias.grouping import Grouping, calendar
 from finescale.bias.joint import apply_together, fit_together
-from finescale.bias.mapping import apply_variable, fit_variable
+from finescale.bias.mapping import Clock, apply_variable, fit_variable, method_of
 from finescale.bias.plan import Options, Plan, make_rule
+from finescale.bias.sample import Rule
 from finescale.errors import FinescaleError
 
 PLAN = "finescale_bias_correction"
@@ -47,29 +48,22 @@ class FittedCorrection:
 
     def apply(self, ds: xr.Dataset) -> xr.Dataset:
         """Map a run of the model (see ``BiasCorrection``); variables that were not fitted pass through."""
-        corrected, runs = {}, {}
-        for rule in self.plan.rules:
-            if rule.name not in ds.data_vars:
-                has = ", ".join(str(v) for v in ds.data_vars) or "nothing"
-                raise FinescaleError(
-                    f"a run has every variable that was fitted: {rule.name} is missing among {has}; provide it"
-                )
-            run = series.in_units(ds[rule.name], rule.name, self.plan.units[rule.name], "run to correct")
-            series.check_grid(self._template(), run, "run to correct")
-            own = {t: self.tables[n] for t, n in self._names(rule.name).items()}
-            chunks = block_chunks(run.transpose(*self.plan.space, "time"), run.sizes["time"])
-            run = run.transpose(*self.plan.space, "time")
-            mapped = apply_variable(
-                run, own, rule, self.plan.grouping, self.plan.hours, self.plan.missing, chunks
+        plan, runs = self.plan, {rule.name: self._run(ds, rule) for rule in self.plan.rules}
+        first = next(iter(runs.values()))
+        chunks = block_chunks(first, first.sizes["time"])
+        clock = Clock.of(first.time, plan.grouping, plan.hours)
+        corrected = {
+            rule.name: apply_variable(
+                runs[rule.name], self._tables_of(rule), rule, plan.grouping, clock, plan.missing, chunks
             )
-            corrected[rule.name], runs[rule.name] = mapped, run
-        if len(together := {r.name: corrected[r.name] for r in self.plan.rules if r.method == "mbcn"}) > 0:
-            nodes, tables = self.plan.rules[0].nodes, self.tables
-            corrected |= apply_together(
-                together, runs, tables, self.plan.joint_grouping, self.plan.hours, nodes, chunks
-            )
-        for rule in self.plan.rules:
-            mapped = corrected[rule.name].transpose(*ds[rule.name].dims).assign_coords(ds[rule.name].coords)
+            for rule in plan.rules
+        }
+        if together := {rule.name: corrected[rule.name] for rule in plan.rules if rule.method == "mbcn"}:
+            nodes, joint = plan.rules[0].nodes, plan.joint_grouping
+            corrected |= apply_together(together, runs, self.tables, joint, plan.hours, nodes, chunks)
+        for rule in plan.rules:
+            given = ds[rule.name]
+            mapped = corrected[rule.name].transpose(*given.dims).assign_coords(given.coords)
             corrected[rule.name] = mapped.assign_attrs(
                 runs[rule.name].attrs | {"bias_correction": rule.method}
             )
@@ -81,14 +75,21 @@ class FittedCorrection:
         """Tables and plan (see ``BiasCorrection``)."""
         return self.tables.assign_attrs({PLAN: self.plan.to_json()})
 
-    def _template(self) -> xr.DataArray:
-        sizes = [self.tables.sizes[d] for d in self.plan.space]
+    def _run(self, ds: xr.Dataset, rule: Rule) -> xr.DataArray:
+        """One variable of a run in the units and on the cells of the fit [space, time]."""
+        if rule.name not in ds.data_vars:
+            has = ", ".join(str(v) for v in ds.data_vars) or "nothing"
+            raise FinescaleError(
+                f"a run has every variable that was fitted: {rule.name} is missing among {has}; provide it"
+            )
+        run = series.in_units(ds[rule.name], rule.name, self.plan.units[rule.name], "run to correct")
         coords = {d: self.tables[d] for d in self.plan.space if d in self.tables.coords}
-        return xr.DataArray(np.empty(sizes, dtype=bool), dims=self.plan.space, coords=coords)
+        grid = xr.DataArray(np.empty(self.plan.sizes, dtype=bool), dims=self.plan.space, coords=coords)
+        series.check_grid(grid, run, "run to correct")
+        return run.transpose(*self.plan.space, "time")
 
-    def _names(self, variable: str) -> dict[str, str]:
-        prefix = f"{variable}_"
-        return {str(n)[len(prefix) :]: str(n) for n in self.tables.data_vars if str(n).startswith(prefix)}
+    def _tables_of(self, rule: Rule) -> dict[str, xr.DataArray]:
+        return {t: self.tables[f"{rule.name}_{t}"] for t in method_of(rule, self.plan.grouping).tables}
 
 
 def fit(
@@ -121,40 +122,22 @@ def fit(
     """
     grouping, options = grouping or Grouping(), options or Options()
     names = series.pick_variables(reference, historical, variables)
-    rules = tuple(
-        make_rule(n, method if isinstance(method, str) else method.get(n, "identity"), options) for n in names
-    )
-    pairs = {}
-    for name in names:
-        truth = series.select_period(
-            series.in_units(reference[name], name, None, "reference"), calibration, "reference"
-        )
-        model = series.in_units(historical[name], name, str(truth.attrs["units"]), "historical run")
-        model = series.select_period(model, calibration, "historical run")
-        series.check_grid(truth, model, "historical run")
-        series.check_calendars(truth, model, calendars)
-        series.check_overlap(truth, model)
-        space = space_of(model)
-        pairs[name] = (truth.transpose(*space, "time"), model.transpose(*space, "time"))
+    rules = tuple(make_rule(name, method, options) for name in names)
+    pairs = {n: _pair(reference, historical, n, calibration, calendars) for n in names}
     truth, model = pairs[names[0]]
     hours = grouping.hour_classes(model.time)
     chunks = block_chunks(model, max(truth.sizes["time"], model.sizes["time"]))
+    clocks = (Clock.of(truth.time, grouping, hours), Clock.of(model.time, grouping, hours))
     tables = {
         f"{rule.name}_{table}": values
         for rule in rules
         for table, values in fit_variable(
-            *pairs[rule.name], rule, grouping, hours, options.missing, chunks
+            *pairs[rule.name], rule, grouping, clocks, options.missing, chunks
         ).items()
     }
     if together := {rule.name: pairs[rule.name] for rule in rules if rule.method == "mbcn"}:
-        if len(together) < 2:
-            raise FinescaleError(
-                f"mbcn maps several variables together: only {names[0]} is given to it; give it more, or use qdm"
-            )
-        joint = options.joint_grouping
-        tables |= fit_together(
-            together, joint, hours, rules[0].nodes, options.iterations, options.seed, chunks
-        )
+        nodes, count = rules[0].nodes, options.iterations
+        tables |= fit_together(together, options.joint_grouping, hours, nodes, count, options.seed, chunks)
     plan = Plan(
         rules=rules,
         units={name: str(pairs[name][0].attrs["units"]) for name in names},
@@ -163,6 +146,7 @@ def fit(
         hours=hours,
         missing=options.missing,
         space=space_of(model),
+        sizes=tuple(model.sizes[d] for d in space_of(model)),
         reference_period=series.period_of(truth.time),
         historical_period=series.period_of(model.time),
         reference_calendar=calendar(truth.time),
@@ -171,6 +155,25 @@ def fit(
     coords = {d: model[d] for d in plan.space if d in model.coords}
     fitted = xr.Dataset(tables, coords=coords | {"quantile": list(rules[0].probabilities)})
     return FittedCorrection(plan, fitted.compute() if compute else fitted)
+
+
+def _pair(
+    reference: xr.Dataset,
+    historical: xr.Dataset,
+    name: str,
+    calibration: tuple[str, str] | None,
+    calendars: str | None,
+) -> tuple[xr.DataArray, xr.DataArray]:
+    """Both sides of one variable, in the same units, on the same cells, over the calibration [space, time]."""
+    truth = series.in_units(reference[name], name, None, "reference")
+    model = series.in_units(historical[name], name, str(truth.attrs["units"]), "historical run")
+    series.check_grid(truth, model, "historical run")
+    series.check_calendars(truth, model, calendars)
+    truth = series.select_period(truth, calibration, "reference")
+    model = series.select_period(model, calibration, "historical run")
+    series.check_overlap(truth, model)
+    space = space_of(model)
+    return truth.transpose(*space, "time"), model.transpose(*space, "time")
 
 
 def from_dataset(ds: xr.Dataset) -> FittedCorrection:

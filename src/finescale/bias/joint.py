@@ -7,11 +7,13 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from finescale.bias.blocks import by_cells, cell_name, cell_numbers, space_of
+from finescale.bias.blocks import Cells, by_cells
 from finescale.bias.compiled import Floats
 from finescale.bias.grouping import Grouping
 from finescale.bias.guards import check_complete, check_joint
+from finescale.bias.mapping import table_blocks
 from finescale.bias.mbcn import apply_joint, fit_joint, random_rotations
+from finescale.errors import FinescaleError
 
 TABLES = {
     "joint_shift": ("joint_group", "rotation", "axis", "quantile"),
@@ -44,7 +46,12 @@ def fit_together(
         Tables by name, lazily.
     """
     names = tuple(pairs)
+    if len(names) < 2:
+        raise FinescaleError(
+            f"mbcn maps several variables together: {names[0]} is alone; give it more, or use qdm"
+        )
     reference, historical = pairs[names[0]]
+    grid = Cells.of(reference)
     rotations = random_rotations(len(names), iterations, seed)
     indices = [grouping.index(side.time, hours) for side in (reference, historical)]
     sizes = {
@@ -58,7 +65,7 @@ def fit_together(
 
     def fit_block(cells: NDArray[Any], *blocks: NDArray[Any]) -> tuple[NDArray[Any], ...]:
         truth, model = (stacked(blocks[k::2], cells.size) for k in (0, 1))
-        label = lambda k: cell_name(reference, int(cells.ravel()[k]))  # noqa: E731
+        label = lambda k: grid.name(int(cells.ravel()[k]))  # noqa: E731
         for side, values in (("reference", truth), ("historical run", model)):
             check_complete(values, names, side, label)
         tables = fit_joint(truth, indices[0], model, indices[1], rotations, nodes)
@@ -71,7 +78,7 @@ def fit_together(
     arrays = [a for pair in pairs.values() for a in _bare(pair, chunks)]
     out = xr.apply_ufunc(
         fit_block,
-        cell_numbers(reference).chunk({d: chunks[d] for d in space_of(reference)}),
+        grid.numbers(chunks),
         *arrays,
         input_core_dims=[[], *([["time_reference"], ["time"]] * len(names))],
         output_core_dims=[list(d) for d in TABLES.values()],
@@ -108,27 +115,26 @@ def apply_together(
     """
     names = tuple(corrected)
     first = runs[names[0]]
-    index = grouping.index(first.time, hours)
+    index, grid = grouping.index(first.time, hours), Cells.of(first)
     rotations = np.asarray(tables["joint_rotation"].values, dtype=np.float64)
 
     def apply_block(
         cells: NDArray[Any], shift: NDArray[Any], *blocks: NDArray[Any]
     ) -> tuple[NDArray[Any], ...]:
         after, before = (stacked(blocks[k::2], cells.size) for k in (0, 1))
-        label = lambda k: cell_name(first, int(cells.ravel()[k]))  # noqa: E731
+        label = lambda k: grid.name(int(cells.ravel()[k]))  # noqa: E731
         check_complete(before, names, "run to correct", label)
         flat = shift.reshape(cells.size, *shift.shape[cells.ndim :]).astype(np.float64)
         dealt = apply_joint(after, before, index, rotations, flat, nodes)
         return tuple(dealt[:, v].reshape(blocks[0].shape).astype(blocks[0].dtype) for v in range(len(names)))
 
-    space = {d: chunks[d] for d in space_of(first)}
-    arrays = [a for n in names for a in (_plain(corrected[n]), by_cells(_plain(runs[n]), chunks))]
+    arrays = [
+        a for n in names for a in (corrected[n].drop_vars(corrected[n].coords), by_cells(runs[n], chunks))
+    ]
     out = xr.apply_ufunc(
         apply_block,
-        cell_numbers(first).chunk(space),
-        tables["joint_shift"]
-        .drop_vars(tables["joint_shift"].coords)
-        .chunk(space | dict.fromkeys(TABLES["joint_shift"], -1)),
+        grid.numbers(chunks),
+        table_blocks(tables["joint_shift"], chunks),
         *arrays,
         input_core_dims=[[], list(TABLES["joint_shift"]), *([["time"]] * len(arrays))],
         output_core_dims=[["time"]] * len(names),
@@ -146,9 +152,5 @@ def stacked(blocks: tuple[NDArray[Any], ...], cells: int) -> Floats:
 def _bare(
     pair: tuple[xr.DataArray, xr.DataArray], chunks: dict[Hashable, int]
 ) -> tuple[xr.DataArray, xr.DataArray]:
-    reference, historical = (by_cells(_plain(side), chunks) for side in pair)
+    reference, historical = (by_cells(side, chunks) for side in pair)
     return reference.rename(time="time_reference"), historical
-
-
-def _plain(array: xr.DataArray) -> xr.DataArray:
-    return array.drop_vars(array.coords)

@@ -4,11 +4,12 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import dask.array as da
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from finescale.bias.blocks import by_cells, cell_name, cell_numbers, space_of
+from finescale.bias.blocks import Cells, by_cells
 from finescale.bias.compiled import Floats
 from finescale.bias.delta import QuantileDeltaMapping
 from finescale.bias.detrended import DetrendedQuantileMapping
@@ -60,7 +61,7 @@ def fit_variable(
     historical: xr.DataArray,
     rule: Rule,
     grouping: Grouping,
-    hours: tuple[int, ...],
+    clocks: tuple[Clock, Clock],
     missing: str,
     chunks: dict[Hashable, int],
 ) -> dict[str, xr.DataArray]:
@@ -71,7 +72,7 @@ def fit_variable(
         historical: the model's, on the same cells [time, space].
         rule: how the variable is mapped.
         grouping: of the time steps.
-        hours: minutes of the day with maps of their own.
+        clocks: time axes of both sides.
         missing: what happens to missing values.
         chunks: cells of a block.
 
@@ -81,30 +82,25 @@ def fit_variable(
     method = method_of(rule, grouping)
     if not method.tables:
         return {}
-    clocks = [Clock.of(side.time, grouping, hours) for side in (reference, historical)]
-    groups = len(hours) * grouping.slots
     dtype = np.result_type(reference.dtype, historical.dtype, np.float32)
-    names = tuple(method.tables)
+    names, grid = tuple(method.tables), Cells.of(reference)
 
     def fit_block(*blocks: NDArray[Any]) -> tuple[NDArray[Any], ...] | NDArray[Any]:
         cells = blocks[2]
         truth, model = (clock.sample(block, cells) for clock, block in zip(clocks, blocks, strict=False))
-        label = lambda number: cell_name(reference, number)  # noqa: E731
-        check_input(truth, rule, "reference", missing, label)
-        check_input(model, rule, "historical run", missing, label)
+        check_input(truth, rule, "reference", missing, grid.name)
+        check_input(model, rule, "historical run", missing, grid.name)
         tables = method.fit(truth, model, rule)
-        check_tables(tables, rule, truth, model, label)
+        check_tables(tables, rule, truth, model, grid.name)
         shaped = tuple(tables[n].reshape(cells.shape + tables[n].shape[1:]).astype(dtype) for n in names)
         return shaped if len(shaped) > 1 else shaped[0]
 
-    truth, model = by_cells(reference, chunks), by_cells(historical, chunks)
-    numbers = cell_numbers(reference).chunk({d: chunks[d] for d in space_of(reference)})
-    sizes = {"group": groups, "quantile": len(rule.probabilities)}
+    sizes = {"group": clocks[0].index.starts.size - 1, "quantile": len(rule.probabilities)}
     out = xr.apply_ufunc(
         fit_block,
-        truth.drop_vars(truth.coords).rename(time="time_reference"),
-        model.drop_vars(model.coords),
-        numbers,
+        by_cells(reference, chunks).rename(time="time_reference"),
+        by_cells(historical, chunks),
+        grid.numbers(chunks),
         input_core_dims=[["time_reference"], ["time"], []],
         output_core_dims=[list(method.tables[n]) for n in names],
         dask="parallelized",
@@ -116,45 +112,48 @@ def fit_variable(
     return dict(zip(names, out if isinstance(out, tuple) else (out,), strict=True))
 
 
+def table_blocks(table: xr.DataArray, chunks: dict[Hashable, int]) -> xr.DataArray:
+    """A fitted table in the blocks of the cells, without coordinates."""
+    layout = tuple(chunks.get(d, -1) for d in table.dims)
+    if isinstance(table.data, da.Array):
+        return xr.DataArray(table.data.rechunk(layout), dims=table.dims)  # type: ignore[no-untyped-call]
+    blocks = da.from_array(table.values, chunks=layout, name=False)  # type: ignore[no-untyped-call]
+    return xr.DataArray(blocks, dims=table.dims)
+
+
 def apply_variable(
     simulation: xr.DataArray,
     tables: Mapping[str, xr.DataArray],
     rule: Rule,
     grouping: Grouping,
-    hours: tuple[int, ...],
+    clock: Clock,
     missing: str,
     chunks: dict[Hashable, int],
 ) -> xr.DataArray:
-    """Map one variable of a run, lazily [space, time]; arguments as ``fit_variable``."""
+    """Map one variable of a run, lazily [space, time]; arguments as ``fit_variable``, for one run."""
     method = method_of(rule, grouping)
-    clock = Clock.of(simulation.time, grouping, hours)
     dtype = np.result_type(simulation.dtype, np.float32)
-    names = tuple(method.tables)
+    names, grid = tuple(method.tables), Cells.of(simulation)
 
     def apply_block(values: NDArray[Any], cells: NDArray[Any], *arrays: NDArray[Any]) -> NDArray[Any]:
         sample = clock.sample(values, cells)
-        label = lambda number: cell_name(simulation, number)  # noqa: E731
-        check_input(sample, rule, "run to correct", missing, label)
+        check_input(sample, rule, "run to correct", missing, grid.name)
         flat = {
             n: np.ascontiguousarray(a.reshape(-1, *a.shape[cells.ndim :]), dtype=np.float64)
             for n, a in zip(names, arrays, strict=True)
         }
         mapped = method.apply(flat, sample, rule)
-        corrected = check_output(sample, mapped, rule, label)
+        corrected = check_output(sample, mapped, rule, grid.name)
         if method.tables:
-            check_order(sample, mapped, rule, label)
-            check_change(sample, mapped, flat, rule, label)
+            check_order(sample, mapped, rule, grid.name)
+            check_change(sample, mapped, flat, rule, grid.name)
         return corrected.reshape(values.shape).astype(dtype)
 
-    space = space_of(simulation)
     out: xr.DataArray = xr.apply_ufunc(
         apply_block,
         by_cells(simulation, chunks),
-        cell_numbers(simulation).chunk({d: chunks[d] for d in space}),
-        *(
-            tables[n].chunk({d: chunks[d] for d in space} | dict.fromkeys(method.tables[n], -1))
-            for n in names
-        ),
+        grid.numbers(chunks),
+        *(table_blocks(tables[n], chunks) for n in names),
         input_core_dims=[["time"], [], *(list(method.tables[n]) for n in names)],
         output_core_dims=[["time"]],
         dask="parallelized",

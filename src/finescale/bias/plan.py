@@ -83,6 +83,7 @@ class Plan:
         hours: minutes of the day with maps of their own; (-1,) for all together.
         missing: what happens to missing values.
         space: dimensions of the grid.
+        sizes: of each of them.
         reference_period: first and last day of the calibration, reference.
         historical_period: first and last day of the calibration, model.
         reference_calendar: calendar of the reference.
@@ -96,6 +97,7 @@ class Plan:
     hours: tuple[int, ...]
     missing: str
     space: tuple[str, ...]
+    sizes: tuple[int, ...]
     reference_period: tuple[str, str]
     historical_period: tuple[str, str]
     reference_calendar: str
@@ -109,14 +111,19 @@ class Plan:
     def from_json(cls, text: str) -> "Plan":
         """The plan that ``to_json`` wrote."""
         raw: dict[str, Any] = json.loads(text)
-        tuples = ("hours", "space", "reference_period", "historical_period")
+        tuples = ("hours", "space", "sizes", "reference_period", "historical_period")
         rules = tuple(Rule(**(r | {"probabilities": tuple(r["probabilities"])})) for r in raw["rules"])
         groupings = {name: Grouping(**raw[name]) for name in ("grouping", "joint_grouping")}
         return cls(**(raw | {name: tuple(raw[name]) for name in tuples} | groupings | {"rules": rules}))
 
 
-def make_rule(name: str, method: str, options: Options) -> Rule:
-    """The rule of one variable."""
+def make_rule(name: str, methods: str | Mapping[str, str], options: Options) -> Rule:
+    """The rule of one variable, from one method for all or a method for each."""
+    method = methods if isinstance(methods, str) else methods.get(name)
+    if method is None:
+        raise FinescaleError(
+            f"every variable that is corrected has a method: {name} has none; name one, 'identity' keeps it as it is"
+        )
     if method not in METHODS:
         raise FinescaleError(
             f"a bias correction has one of the known names: {method!r} for {name}; choose from {', '.join(METHODS)}"

@@ -128,7 +128,7 @@ def check_overlap(reference: xr.DataArray, historical: xr.DataArray) -> None:
 
 def period_of(time: xr.DataArray) -> tuple[str, str]:
     """First and last day."""
-    first, last = (str(time.dt.strftime("%Y-%m-%d").values[k]) for k in (0, -1))
+    first, last = (str(v) for v in time[[0, -1]].dt.strftime("%Y-%m-%d").values)
     return first, last
 
 
