@@ -42,7 +42,11 @@ def weather() -> xr.Dataset:
     }
     return xr.Dataset(
         {
-            name: (("time", "lat", "lon"), values.astype(np.float32), {"units": units, "standard_name": standard})
+            name: (
+                ("time", "lat", "lon"),
+                values.astype(np.float32),
+                {"units": units, "standard_name": standard},
+            )
             for name, (values, units, standard) in fields.items()
         },
         coords={"time": time, "lat": lat, "lon": lon},

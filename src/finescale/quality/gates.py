@@ -44,8 +44,9 @@ def check(
         active = [rule for rule in mine if rule.needed or rule.check in frame]
         results[variable] = judge.judge(frame, active, gate)
         broken = breaches(results[variable], frame)
+        judged = frame.set_index(INDEX)
         for rule in mine:
-            row = _row(rule, frame, broken.get(rule.check, []), accepted, gate)
+            row = _row(rule, judged, broken.get(rule.check, []), accepted, gate)
             rows.append({"gate": gate, "dataset": dataset, **row})
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     order = table["status"].map(STATUSES.index)
@@ -90,7 +91,7 @@ def _frame(profile: pd.DataFrame, variable: str) -> pd.DataFrame:
 def _row(
     rule: Rule, frame: pd.DataFrame, failed: Sequence[tuple[str, str]], waivers: Iterable[Waiver], gate: str
 ) -> dict[str, Any]:
-    judged = frame.set_index(INDEX)[rule.check].dropna() if rule.check in frame else pd.Series(dtype=float)
+    judged = frame[rule.check].dropna() if rule.check in frame else pd.Series(dtype=float)
     waiver = waiver_for(waivers, gate, rule.variable, rule.check)
     status = ("waived" if waiver else "fail") if failed else ("pass" if len(judged) else "not applicable")
     period, member, value = _worst(rule, judged, failed)
