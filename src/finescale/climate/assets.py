@@ -16,7 +16,7 @@ import pandas as pd
 import xarray as xr
 from intake_esm.core import esm_datastore
 
-from finescale.climate.files import READ_BYTES, engine_of, options_for
+from finescale.climate.files import READ_BYTES, engine_of, options_for, quiet_zarr
 from finescale.climate.holes import check_holes
 from finescale.climate.table import ROW, Catalogue, reason, resolve
 from finescale.errors import FinescaleError
@@ -93,7 +93,8 @@ def _through_intake(
         source = store[store.keys()[0]](
             xarray_open_kwargs=reading, storage_options=None if form == "zarr" else options, threaded=False
         )
-        ds = source.to_dask()
+        with quiet_zarr():
+            ds = source.to_dask()
     assert isinstance(ds, xr.Dataset)
     return ds
 

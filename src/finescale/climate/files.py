@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -42,9 +44,10 @@ def open_file(
     try:
         if (local and Path(address).is_dir()) or name.endswith(".zarr") or ".zarr-v" in name:
             stored = None if local else given
-            opened: xr.Dataset = xr.open_zarr(
-                address, chunks={}, decode_timedelta=False, storage_options=stored
-            )
+            with quiet_zarr():
+                opened: xr.Dataset = xr.open_zarr(
+                    address, chunks={}, decode_timedelta=False, storage_options=stored
+                )
             check_holes(address, [str(n) for n in opened.data_vars if str(n) in variables], given)
             return opened
         engine = engine_of(address, given)
@@ -57,6 +60,16 @@ def open_file(
         raise FinescaleError(
             f"a file can be opened: {name} cannot ({reason(error)}); fetch or write it anew"
         ) from error
+
+
+@contextmanager
+def quiet_zarr() -> Iterator[None]:
+    """Open stores without consolidated metadata and without advice about it: both kinds are ours to read."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings(
+            "ignore", message="Failed to open Zarr store with consolidated", category=RuntimeWarning
+        )
+        yield
 
 
 def options_for(address: str, given: Mapping[str, Any] | None = None) -> dict[str, Any]:

@@ -14,12 +14,13 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock
+from threading import Event, Lock
 from typing import Any
 
+import dask.array as da
 import numpy as np
 import xarray as xr
 import zarr
@@ -258,7 +259,12 @@ def _start(ds: xr.Dataset, part: Path, steps: int, journal: _Journal) -> None:
         if v.dtype.kind == "f"
     }
     encoding |= {str(n): {"_FillValue": None} for n, c in ds.coords.items() if c.dtype.kind == "f"}
-    ds.chunk().to_zarr(journal.data, compute=False, zarr_format=3, consolidated=False, encoding=encoding)
+    # Placeholders of the same shape: only the layout is written here, whatever the chunks of the source are.
+    empty = {
+        n: (v.dims, da.zeros(v.shape, chunks=-1, dtype=v.dtype), v.attrs) for n, v in ds.data_vars.items()
+    }
+    layout = xr.Dataset(empty, coords=ds.coords, attrs=ds.attrs)
+    layout.to_zarr(journal.data, compute=False, zarr_format=3, consolidated=False, encoding=encoding)
     journal.plan.write_text(journal.fingerprint, encoding="utf-8")
 
 
@@ -291,15 +297,20 @@ def _failed(piece: xr.DataArray, chunk: Chunk, total: int, attempts: int, error:
 
 def _all(one: Callable[[Chunk], tuple[str, str]], todo: list[Chunk], workers: int) -> dict[str, str]:
     """Run in threads; the first failure lets running chunks finish and starts no other."""
-    pool = ThreadPoolExecutor(max_workers=workers)
-    try:
-        futures = [pool.submit(one, chunk) for chunk in todo]
-        wait(futures, return_when=FIRST_EXCEPTION)
-        failed = next((f for f in futures if f.done() and not f.cancelled() and f.exception()), None)
-        if failed is not None:
-            error = failed.exception()
-            assert error is not None
-            raise error
-        return dict(f.result() for f in futures)
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+    broken = Event()
+
+    def guarded(chunk: Chunk) -> tuple[str, str] | None:
+        if broken.is_set():
+            return None
+        try:
+            return one(chunk)
+        except BaseException:
+            broken.set()
+            raise
+
+    with ThreadPoolExecutor(max_workers=workers) as pool:
+        futures = [pool.submit(guarded, chunk) for chunk in todo]
+        try:
+            return dict(pair for future in futures if (pair := future.result()) is not None)
+        finally:
+            broken.set()

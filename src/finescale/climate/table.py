@@ -154,9 +154,6 @@ def _read_table(address: str, name: str, options: dict[str, Any]) -> pd.DataFram
         with fsspec.open(address, "rb", **options) as file:
             raw = file.read()
         raw = gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw
-        header = next(
-            iter(pacsv.open_csv(pa.BufferReader(raw), pacsv.ReadOptions(block_size=1 << 20)).schema.names), ""
-        )
         names = pacsv.open_csv(
             pa.BufferReader(raw), parse_options=pacsv.ParseOptions(invalid_row_handler=note)
         ).schema.names
@@ -176,7 +173,7 @@ def _read_table(address: str, name: str, options: dict[str, Any]) -> pd.DataFram
             f"a catalogue has a table: that of {name} cannot be read from {posixpath.basename(address)} "
             f"({reason(error)}); check catalog_file"
         ) from error
-    if broken or not header:
+    if broken or not names[0]:
         where = ", ".join(f"line {b.number} has {b.actual_columns}" for b in broken[:5])
         raise FinescaleError(
             f"every row of a catalogue has as many cells as its header: {len(names)} in {name}, but {where}; "
