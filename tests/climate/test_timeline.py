@@ -104,8 +104,8 @@ def test_static_fields_have_no_time(cmip):
 
 @pytest.mark.parametrize(
     ("methods", "kind"),
-    [("area: mean time: point", "instant"), ("time: mean", "mean"), ("area: time: mean", "mean"), ("time: maximum", "mean"),
-     ("area: mean", "unknown"), ("", "unknown")],
+    [("area: mean time: point", "instant"), ("time: mean", "mean"), ("area: time: mean", "mean"),
+     ("time: maximum", "mean"), ("area: mean", "unknown"), ("", "unknown")],
 )  # fmt: skip
 def test_cell_methods_tell_instants_from_means(cmip, methods, kind):
     assert sampling(cmip()["tas"].assign_attrs(cell_methods=methods)) == kind

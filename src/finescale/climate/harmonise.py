@@ -161,7 +161,9 @@ def _in_units(ds: xr.Dataset, interval: float | None, done: list[str]) -> xr.Dat
             da = da.astype("float64") * how.factor + how.offset
             done.append(f"converted {name} from {units} to {variable.units}")
         fields[name] = da.astype("float32", keep_attrs=False).assign_attrs(_attrs(ds[name], name))
-    kept = {n: c for n, c in ds.coords.items() if n in _KEPT_COORDS or "grid_mapping_name" in c.attrs}
+    kept = {
+        n: c.variable for n, c in ds.coords.items() if n in _KEPT_COORDS or "grid_mapping_name" in c.attrs
+    }
     return xr.Dataset(fields, attrs=ds.attrs).reset_coords(drop=True).assign_coords(kept)
 
 

@@ -1,0 +1,188 @@
+"""Reference products, imitated in their own spelling, come out in one form."""
+
+import functools
+import http.server
+import threading
+from pathlib import Path
+
+import fsspec
+import numpy as np
+import pytest
+import xarray as xr
+
+from finescale.climate.projection import unrotate
+from finescale.climate.reference import PRESETS, open_reference
+from finescale.climate.winds import grid_angle, turn
+from finescale.errors import FinescaleError
+
+
+def era5(cmip, start="2001-01-01"):
+    """Hourly CDS netCDF of today: valid_time, descending latitude, 0..360, extra scalar coordinates."""
+    parts = {"t2m": "K", "msl": "Pa", "u10": "m s**-1", "v10": "m s**-1", "tp": "m"}
+    lat, lon = np.arange(50, 45, -0.25), np.arange(355, 365, 0.25) % 360
+    ds = xr.merge(
+        [cmip(n, start=start, steps=24, freq="h", lat=lat, lon=lon) for n in parts], compat="override"
+    )
+    for n, units in parts.items():
+        ds[n].attrs = {"units": units, "GRIB_paramId": 167}
+    ds["tp"] = ds["tp"] * 0 + 0.0036
+    ds["tp"].attrs = {"units": "m"}
+    ds = ds.rename(time="valid_time", lat="latitude", lon="longitude").assign_coords(number=0)
+    return ds.assign_coords(expver=("valid_time", ["0001"] * 24))
+
+
+def test_era5_from_cds(cmip, tmp_path):
+    ds = era5(cmip)
+    ds.to_netcdf(tmp_path / "e.nc", engine="h5netcdf")
+    out = open_reference(tmp_path / "e.nc", preset="era5", variables=["psl", "tas", "uas", "vas", "pr"])
+    assert out["tas"].dims == ("time", "lat", "lon") and set(out.coords) == {"time", "lat", "lon"}
+    np.testing.assert_array_equal(out["lon"], np.arange(-5, 5, 0.25))
+    there = ds["t2m"].sel(latitude=47.5, longitude=359.0)
+    np.testing.assert_array_equal(out["tas"].sel(lat=47.5, lon=-1.0), there)
+    np.testing.assert_allclose(out["pr"], 3.6 / 3600, rtol=1e-6)
+
+
+def test_era5_from_an_arco_store_with_its_static_fields(cmip, tmp_path):
+    long = {"t2m": "2m_temperature", "msl": "mean_sea_level_pressure", "u10": "10m_u_component_of_wind",
+            "v10": "10m_v_component_of_wind", "tp": "total_precipitation"}  # fmt: skip
+    ds = era5(cmip).drop_vars(["number", "expver"]).rename(valid_time="time", **long)
+    ds["geopotential_at_surface"] = ds["2m_temperature"] * 0 + 980.665
+    ds["geopotential_at_surface"].attrs = {"units": "m**2 s**-2", "standard_name": "geopotential"}
+    ds.chunk(time=1).to_zarr(tmp_path / "full_37-1h-0p25deg-chunk-1.zarr-v3", consolidated=False)
+    out = open_reference(
+        tmp_path / "full_37-1h-0p25deg-chunk-1.zarr-v3", preset="era5", variables=["tas", "orog"],
+        period=("2001-01-01", "2001-01-01"), region=(46, 48, -2, 2),
+    )  # fmt: skip
+    assert out["tas"].shape == (24, 9, 17) and out["orog"].dims == ("lat", "lon")
+    np.testing.assert_allclose(out["orog"], 100, rtol=1e-6)
+
+
+def test_months_and_variables_in_many_files(cmip, tmp_path):
+    whole = cmip("tas", steps=48, freq="h").merge(
+        cmip("psl", steps=48, freq="h"), compat="override", combine_attrs="override"
+    )
+    for n in ("tas", "psl"):
+        for k in range(2):
+            whole[[n]].isel(time=slice(24 * k, 24 * k + 24)).to_netcdf(
+                tmp_path / f"{n}_{k}.nc", engine="h5netcdf"
+            )
+    out = open_reference(str(tmp_path / "*.nc"), variables=["psl", "tas"])
+    xr.testing.assert_equal(out[["psl", "tas"]].drop_attrs(), whole[["psl", "tas"]].drop_attrs())
+    (tmp_path / "tas_0.nc").unlink()
+    with pytest.raises(FinescaleError, match="files of one reference share their axes"):
+        open_reference(str(tmp_path / "*.nc"), variables=["psl", "tas"])
+
+
+def test_cosmo_rea6_winds_are_turned_to_east_and_north(tmp_path):
+    rlat, rlon = np.arange(-2, 2, 0.5), np.arange(-6, 0, 0.5)
+    rows, columns = np.meshgrid(rlat, rlon, indexing="ij")
+    rng = np.random.default_rng(5)
+    u, v = rng.normal(size=(2, 4, rlat.size, rlon.size)).astype("float32")
+    dims = ("time", "rlat", "rlon")
+    ds = xr.Dataset(
+        {"U_10M": (dims, u, {"units": "m s-1", "grid_mapping": "rotated_pole"}),
+         "V_10M": (dims, v, {"units": "m s-1", "grid_mapping": "rotated_pole"}),
+         "T_2M": (dims, u + 280, {"units": "K"}), "PMSL": (dims, v + 1e5, {"units": "Pa"})},
+        coords={"time": xr.date_range("2006-01-01", periods=4, freq="h"),
+                "rlat": ("rlat", rlat, {"standard_name": "grid_latitude", "units": "degrees"}),
+                "rlon": ("rlon", rlon, {"standard_name": "grid_longitude", "units": "degrees"})},
+    )  # fmt: skip
+    ds["rotated_pole"] = xr.DataArray(b"", attrs={"grid_mapping_name": "rotated_latitude_longitude",
+        "grid_north_pole_latitude": 39.25, "grid_north_pole_longitude": -162.0})  # fmt: skip
+    ds.to_netcdf(tmp_path / "rea6.nc", engine="netcdf4")
+    out = open_reference(tmp_path / "rea6.nc", preset="cosmo-rea6", variables=["psl", "tas", "uas", "vas"])
+    lat, _ = unrotate(rows, columns, 39.25, -162.0)
+    np.testing.assert_allclose(out["lat"], lat, atol=1e-10)
+    angle = xr.DataArray(grid_angle(out), dims=("y", "x"))
+    back = turn(out["uas"], out["vas"], -angle)
+    np.testing.assert_allclose(back[0], u, atol=1e-6)
+    np.testing.assert_allclose(back[1], v, atol=1e-6)
+    assert not np.allclose(out["uas"], u, atol=1e-2)
+    kept = open_reference(tmp_path / "rea6.nc", preset="cosmo-rea6", variables=["uas", "vas"], winds="earth")
+    np.testing.assert_array_equal(kept["uas"], u)
+
+
+def test_eobs_is_daily_celsius_and_millimetres(cmip, tmp_path):
+    ds = cmip("tg", freq="D").merge(cmip("rr", freq="D"), compat="override", combine_attrs="override")
+    ds["tg"].attrs = {"units": "Celsius", "standard_name": "air_temperature"}
+    ds["rr"].attrs = {"units": "mm", "standard_name": "thickness_of_rainfall_amount"}
+    del ds["rr"].attrs["standard_name"]
+    ds.to_netcdf(tmp_path / "eobs.nc", engine="h5netcdf")
+    out = open_reference(tmp_path / "eobs.nc", preset="e-obs", variables=["tas", "pr"])
+    np.testing.assert_allclose(out["tas"], ds["tg"] + 273.15, rtol=1e-6)
+    np.testing.assert_allclose(out["pr"], ds["rr"] / 86400, rtol=1e-6)
+
+
+def test_wrong_presets_sources_and_files_are_named(cmip, tmp_path):
+    with pytest.raises(FinescaleError, match="a preset is one of cf, era5"):
+        open_reference(tmp_path, preset="era6", variables=["tas"])
+    with pytest.raises(FinescaleError, match=r"nothing matches \*.nc"):
+        open_reference(tmp_path / "*.nc", variables=["tas"])
+    with pytest.raises(FinescaleError, match=r"a.nc is missing"):
+        open_reference(tmp_path / "a.nc", variables=["tas"])
+    cmip().to_netcdf(tmp_path / "a.nc", engine="h5netcdf")
+    (tmp_path / "a.nc").write_bytes((tmp_path / "a.nc").read_bytes()[:2000])
+    with pytest.raises(FinescaleError, match=r"a.nc cannot"):
+        open_reference(tmp_path / "a.nc", variables=["tas"])
+
+
+def test_every_preset_speaks_of_known_variables():
+    from finescale.climate.variables import VARIABLES
+
+    for preset in PRESETS.values():
+        assert set(preset.names.values()) <= set(VARIABLES)
+
+
+class Ranges(http.server.SimpleHTTPRequestHandler):
+    """Serves parts of files, as THREDDS and object stores do."""
+
+    def do_GET(self):
+        wanted = self.headers.get("Range")
+        body = Path(self.translate_path(self.path)).read_bytes()
+        part = body
+        if wanted:
+            first, _, last = wanted.removeprefix("bytes=").partition("-")
+            part = body[int(first) : int(last or len(body) - 1) + 1]
+        self.send_response(206 if wanted else 200)
+        self.send_header("Content-Length", str(len(part)))
+        self.send_header("Accept-Ranges", "bytes")
+        if wanted:
+            self.send_header("Content-Range", f"bytes {wanted.removeprefix('bytes=')}/{len(body)}")
+        self.end_headers()
+        self.wfile.write(part)
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture
+def web(tmp_path):
+    """A web server on this machine over the folder."""
+    server = http.server.ThreadingHTTPServer(
+        ("127.0.0.1", 0), functools.partial(Ranges, directory=str(tmp_path))
+    )
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+
+
+@pytest.mark.parametrize(("engine", "form"), [("h5netcdf", None), ("scipy", "NETCDF3_64BIT")])
+def test_a_netcdf_file_over_http(cmip, tmp_path, web, engine, form):
+    ds = cmip("tas", steps=20)
+    ds.to_netcdf(tmp_path / "tas.nc", engine=engine, format=form)
+    out = open_reference(f"{web}/tas.nc", variables=["tas"], period=("2001-01-02", "2001-01-03"))
+    np.testing.assert_array_equal(out["tas"], ds["tas"].sel(time=slice("2001-01-02", "2001-01-03")))
+
+
+def test_a_store_in_memory(cmip):
+    ds = cmip("tas", steps=20)
+    ds.chunk(time=5).to_zarr("memory://ref/a.zarr", zarr_format=2, consolidated=True, mode="w")
+    try:
+        out = open_reference("memory://ref/a.zarr", variables=["tas"])
+        np.testing.assert_array_equal(out["tas"], ds["tas"])
+        fsspec.filesystem("memory").rm("/ref/a.zarr/tas/2.0.0")
+        with pytest.raises(FinescaleError, match="lacks 1 of its chunks"):
+            open_reference("memory://ref/a.zarr", variables=["tas"])
+    finally:
+        fsspec.filesystem("memory").store.clear()
