@@ -29,7 +29,11 @@ def weather(years, seed, *, per_day=1, shift=0.0, spread=1.0, trend=0.0, first=2
     """Values [time, lat, lon] in a no-leap calendar with annual and daily cycles."""
     rng = np.random.default_rng(seed)
     time = xr.date_range(
-        f"{first}-01-01", periods=365 * years * per_day, freq=f"{24 // per_day}h", calendar="noleap", use_cftime=True
+        f"{first}-01-01",
+        periods=365 * years * per_day,
+        freq=f"{24 // per_day}h",
+        calendar="noleap",
+        use_cftime=True,
     )
     clock = xr.DataArray(time, dims="time").dt
     phase = 2 * np.pi * clock.dayofyear.values / 365
@@ -49,7 +53,10 @@ def padded(array):
     step = array.time.values[1] - array.time.values[0]
     count = WINDOW // 2 * 24 * 3600 // int(step.total_seconds())
     time = xr.date_range(
-        array.time.values[0] - count * step, periods=array.sizes["time"] + 2 * count, freq=step, use_cftime=True
+        array.time.values[0] - count * step,
+        periods=array.sizes["time"] + 2 * count,
+        freq=step,
+        use_cftime=True,
     )
     return (array * LARGE_UNIT).reindex(time=time).assign_attrs(array.attrs)
 
@@ -72,7 +79,11 @@ def by_xsdba(method, ref, hist, sim, *, kind, group, interp, nquantiles=21, pad=
 def by_us(method, ref, hist, sim, *, grouping, name="tas", **options):
     options = Options(quantiles=21, **options)
     fitted = fit(
-        ref.to_dataset(name=name), hist.to_dataset(name=name), method=method, grouping=grouping, options=options
+        ref.to_dataset(name=name),
+        hist.to_dataset(name=name),
+        method=method,
+        grouping=grouping,
+        options=options,
     )
     return fitted.apply(sim.to_dataset(name=name))[name]
 
@@ -121,7 +132,9 @@ def test_one_group_additive(additive, method, interp):
 def test_one_group_ratio(ratios, method):
     ref, hist, sim = ratios
     theirs = by_xsdba(ORACLES[method], ref, hist, sim, kind="*", group="time", interp="nearest", pad=False)
-    ours = by_us(method, ref, hist, sim, grouping=WHOLE, name="pr", interpolation="nearest", wet_thresholds={})
+    ours = by_us(
+        method, ref, hist, sim, grouping=WHOLE, name="pr", interpolation="nearest", wet_thresholds={}
+    )
     assert_same(ours, theirs, sim)
 
 
