@@ -134,9 +134,8 @@ def _encoding(name: str, ds: xr.Dataset, clock: Clock | None) -> dict[str, dict[
     encoding: dict[str, dict[str, Any]] = {str(n): {"_FillValue": None} for n in ds.variables}
     encoding[name]["dtype"] = "float32"
     if clock is not None:
-        year, month, day = (int(getattr(clock.time.dt, part)[0]) for part in ("year", "month", "day"))
         encoding["time"] |= {
-            "units": f"hours since {year:04d}-{month:02d}-{day:02d} 00:00:00",
+            "units": f"hours since {clock.time.values[0]!s:.10} 00:00:00",
             "calendar": clock.calendar,
             "dtype": "int64",
         }
@@ -144,4 +143,4 @@ def _encoding(name: str, ds: xr.Dataset, clock: Clock | None) -> dict[str, dict[
 
 
 def _span(clock: Clock) -> str:
-    return "-".join(str(clock.time.dt.strftime("%Y%m%d%H%M").values[i]) for i in (0, -1))
+    return "-".join("".join(filter(str.isdigit, str(clock.time.values[i])))[:12] for i in (0, -1))

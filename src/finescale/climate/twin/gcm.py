@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from finescale.climate.twin import known, surface
 from finescale.climate.twin.modes import Real
@@ -15,8 +16,8 @@ from finescale.climate.twin.world import LAT_CENTRE, LAT_STEP, LON_CENTRE, LON_S
 from finescale.grid.grid import Grid
 from finescale.grid.regrid import conservative
 
-VARIABLES = ("psl", "tas", "uas", "vas", "pr")
 Fields = dict[str, Real]
+_BATCH = 8  # blocks that are averaged together: a call costs as much as some hundred fields
 
 
 @dataclass(frozen=True)
@@ -92,33 +93,37 @@ def simulate(world: World, model: Model, experiment: str) -> Run:
     clock = Clock.between(*days, every=6, calendar=model.calendar, also=world.truth if scenario else None)
     terrain, land = land_of(world, model)
     weather = Weather(world, terrain, clock, f"{model.name}/{experiment}")
+    hourly = clock.during(world.truth) if scenario else None
+    truth, fine = _observe(weather, model, hourly)
+    six = clock.where(clock.hour % 6 == 0)
+    output = _distort(truth, model, six, land, scenario=scenario)
+    return Run(model, experiment, six, output, truth, None if hourly is None else (clock.where(hourly), fine))
+
+
+def _observe(weather: Weather, model: Model, hourly: NDArray[np.bool_] | None) -> tuple[Fields, Fields]:
+    """Return the area means every six hours and, in a scenario, the fine fields of the domain at some hours."""
+    world, clock = weather.world, weather.clock
     window = world.window(-model.extra, world.cells + model.extra)
     inside = slice(model.extra, model.extra + world.cells)
-    hourly = clock.during(world.truth) if scenario else np.zeros(len(clock), dtype=bool)
     observed = clock.hour % 6 == 0
-    coarse: dict[str, list[Real]] = {name: [] for name in VARIABLES}
-    fine: dict[str, list[Real]] = {name: [] for name in VARIABLES}
+    means: list[Fields] = []
+    fine: list[Fields] = []
+    held: list[Fields] = []
     for part, fields in weather.blocks():
-        if scenario:
+        if hourly is not None:
             _warm(fields, clock, part)
-        block = xr.Dataset(
-            {n: (("time", "lat", "lon"), x[observed[part]]) for n, x in fields.items()},
-            coords=window.coords(),
-        )
-        mean = conservative(block, model.grid)
-        for name in VARIABLES:
-            coarse[name].append(mean[name].values.astype(np.float32))
-            fine[name].append(fields[name][hourly[part]][:, inside, inside])
-    truth = {name: np.concatenate(x) for name, x in coarse.items()}
-    six = clock.where(observed)
-    return Run(
-        model,
-        experiment,
-        six,
-        _distort(truth, model, six, land, scenario=scenario),
-        truth,
-        (clock.where(hourly), {name: np.concatenate(x) for name, x in fine.items()}) if scenario else None,
-    )
+            fine.append({name: x[hourly[part]][:, inside, inside] for name, x in fields.items()})
+        held.append({name: x[observed[part]] for name, x in fields.items()})
+        if len(held) == _BATCH or part.stop == len(clock):
+            block = {name: (("time", "lat", "lon"), x) for name, x in _joined(held).items()}
+            mean = conservative(xr.Dataset(block, coords=window.coords()), model.grid)
+            means.append({name: mean[name].values.astype(np.float32) for name in block})
+            held = []
+    return _joined(means), _joined(fine)
+
+
+def _joined(blocks: list[Fields]) -> Fields:
+    return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]} if blocks else {}
 
 
 def _warm(fields: Fields, clock: Clock, part: slice) -> None:
@@ -143,6 +148,6 @@ def _distort(truth: Fields, model: Model, clock: Clock, land: xr.Dataset, *, sce
         "vas": truth["vas"],
         "pr": truth["pr"],
     }
-    output = {name: known.error(biases[name], truth[name], anomaly[name], clock.season) for name in VARIABLES}
+    output = {name: known.error(biases[name], truth[name], anomaly[name], clock.season) for name in truth}
     output["tas"] += np.float32(biases["tas"].day - 1) * day
     return output
