@@ -8,12 +8,17 @@ posterior given area means is a dense solve in the space of the observations.
 from dataclasses import dataclass, field
 from functools import cached_property
 
+import numpy as np
 import torch
+import xarray as xr
 from torch import Tensor
 
 from finescale.fields.noise import Noise
 from finescale.fields.operator import AreaMean, Clock
+from finescale.fields.scaling import Scaling
 from finescale.guidance.observation import Observation, Segment, Source
+from finescale.prior.climatology import Harmonics
+from finescale.prior.gaussian import GaussianClimate
 
 
 @dataclass
@@ -152,11 +157,24 @@ class GaussianWorld:
 
 
 def _normals(seed: int, rows: int, columns: int):
-    import numpy as np
-
     from finescale.fields.noise import normals
 
     return np.stack([normals(seed, m, (0, 1, 7), columns) for m in range(rows)]).astype("float64")
+
+
+def fitted(world: GaussianWorld, draws: int, order: int = 8) -> GaussianClimate:
+    """The linear-Gaussian climate that a user would fit to `draws` series of the world."""
+    x = world.draw(draws, 99).float().numpy().reshape(-1, 2, world.n, world.n)
+    hour = np.timedelta64(1, "h")
+    series = np.arange(world.frames) * hour
+    starts = np.datetime64("2001-01-01", "ns") + np.arange(draws) * (world.frames + 24) * hour
+    axis = np.arange(world.n) * 0.1
+    ds = xr.Dataset(
+        {name: (("time", "lat", "lon"), x[:, c], {"units": "1"}) for c, name in enumerate(world.variables)},
+        coords={"time": (starts[:, None] + series).ravel(), "lat": axis, "lon": axis},
+    )
+    scaling = Scaling("mean-std", world.variables, (0.0, 0.0), (1.0, 1.0))
+    return GaussianClimate.fit(ds, scaling, modes=2 * world.n**2, order=order, harmonics=Harmonics(0, 0))
 
 
 @dataclass

@@ -15,18 +15,23 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
-from gaussian_world import GaussianWorld, TrueCovariance
+from gaussian_world import GaussianWorld, TrueCovariance, fitted
 from torch import Tensor
 
 from finescale.fields.noise import Noise
+from finescale.guidance.covariance import ClimateCovariance
 from finescale.guidance.gaussian_cov import GaussianCov
 from finescale.guidance.guidance import Guidance
+from finescale.guidance.matheron import GaussianPosterior
 from finescale.guidance.mmps import Mmps
 from finescale.guidance.project import Project
 from finescale.guidance.sda import QUANT95_STD, Sda
 from finescale.guidance.solver import SamplerSpec, levels
 from finescale.guidance.wave import Wave
 from finescale.prior.window import Windows
+
+
+Origin = Callable[[tuple[int, ...], int, int], Tensor]
 
 
 class Antithetic(Noise):
@@ -128,6 +133,7 @@ class Oracle:
         windows: Windows | None = None,
         block: int = 24,
         backward: int = 0,
+        origin: Callable[[int], Origin] | None = None,
     ) -> Row:
         """Score a sampler; `backward` is the number of backward passes at a level that has any."""
         world = self.world
@@ -145,7 +151,7 @@ class Oracle:
             members = tuple(range(self.members))
             wave = Wave(
                 denoise, windows, guidance, world.observe(y), walk, noise, members, 0, world.frames, block, 4096,
-                count=made.append,
+                count=made.append, origin=origin and origin(case),
             )  # fmt: skip
             return torch.cat([x for _, x in wave.run()], 1)
 
@@ -171,6 +177,18 @@ def table(oracle: Oracle) -> dict[str, Callable[[], Row]]:
     true = TrueCovariance(world)
     square = world.factor**2
     dpm = lambda n, **k: SamplerSpec("2m", n, **k)  # noqa: E731
+    climate = fitted(world, 100)
+    cov = ClimateCovariance(climate)
+
+    def exact_mean(case: int) -> Origin:
+        return lambda members, first, stop: oracle.mean[case : case + 1, first:stop]
+
+    def climate_mean(case: int) -> Origin:
+        y = world.observe(oracle.y[case].view(-1, 2, world.space.size))
+        clock = torch.zeros(world.frames, 2)
+        noise = Noise(oracle.seed, world.variables, (world.n, world.n))
+        return GaussianPosterior(cov, y, clock, noise, 0, world.frames, 48, 48).mean
+
     rows: dict[str, Callable[[], Row]] = {"exact": oracle.exact}
 
     def add(name: str, *args, **kwargs) -> None:
@@ -193,6 +211,13 @@ def table(oracle: Oracle) -> dict[str, Callable[[], Row]]:
         add(f"mmps cg {n}, 2m 16", Mmps(n), dpm(16), block=48, backward=n)
     for n in (8, 16, 32):
         add(f"true covariance, 2m {n}", GaussianCov(true), dpm(n), block=48)
+    for n in (8, 16, 32):
+        add(f"true covariance, start mean, 2m {n}", GaussianCov(true), dpm(n), block=48, origin=exact_mean)
+    for n in (8, 16, 32):
+        add(f"fitted covariance, start mean, 2m {n}", GaussianCov(cov, 48), dpm(n), block=48, origin=climate_mean)
+    add("fitted covariance, start mean, 2m 16, smax 200", GaussianCov(cov, 48), dpm(16, sigma_max=200.0), block=48, origin=climate_mean)
+    for n, steps, high, above in ((1, 16, 40.0, 0.0), (1, 16, 40.0, 0.3), (1, 16, 40.0, 1.0), (1, 16, 40.0, 3.0), (1, 16, 200.0, 0.3), (2, 16, 200.0, 0.3), (1, 24, 200.0, 0.3)):
+        add(f"fitted, mmps {n} above {above}, start mean, 2m {steps}, smax {high:g}", Mmps(n, cov, above, reach=48), dpm(steps, sigma_max=high), block=48, backward=n + 1, origin=climate_mean)
     add("true covariance, heun 8", GaussianCov(true), SamplerSpec("heun", 8, "karras"), block=48)
     for size, stride in ((9, 3), (9, 5), (9, 7), (13, 6)):
         add(f"true covariance, 2m 16, window {size} stride {stride}", GaussianCov(true), dpm(16),

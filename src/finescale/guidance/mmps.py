@@ -25,18 +25,19 @@ class Mmps:
     Attributes:
         iterations: conjugate-gradient steps.
         covariance: first guess and preconditioner; None starts from zero.
-        below: use gradients only below this noise level; above it `covariance` alone guides.
+        above: use gradients only above this noise level, and `covariance` alone below it: errors of a fitted
+            covariance matter where the state knows little.
         reach: hours of margin on either side of a block.
     """
 
     iterations: int = 2
     covariance: Covariance | None = None
-    below: float = float("inf")
+    above: float = 0.0
     reach: int = 24
 
     def backward(self, level: Level) -> bool:
-        """Below the hand-over."""
-        return self.covariance is None or level.sigma < self.below
+        """Above the hand-over."""
+        return self.covariance is None or level.sigma > self.above
 
     def __call__(self, moment: Moment) -> Tensor:
         """Return the corrected mean."""

@@ -26,7 +26,7 @@ class GuidanceSpec:
         std: sda: standard deviation of the observation by variable, in units of the scaling; empty takes R.
         gradient: sda: through the network (`exact`) or not.
         iterations: mmps: conjugate-gradient steps.
-        below: mmps: noise level under which gradients are used; above it the fitted climate guides.
+        above: mmps: noise level above which gradients are used; below it the fitted climate guides.
         precondition: mmps: start from the fitted climate.
         reach: hours on either side of a block whose observations are used.
     """
@@ -36,7 +36,7 @@ class GuidanceSpec:
     std: tuple[tuple[str, float], ...] = ()
     gradient: Literal["detached", "exact"] = "detached"
     iterations: int = 1
-    below: float = float("inf")
+    above: float = 0.0
     precondition: bool = True
     reach: int = 24
 
@@ -65,7 +65,7 @@ def build(spec: GuidanceSpec, scaling: Scaling, covariance: ClimateCovariance | 
             f"{spec.name} needs a fitted Gaussian climate: none was given; fit one or choose sda"
         )
     if spec.name == "mmps":
-        return Mmps(spec.iterations, covariance, spec.below, spec.reach)
+        return Mmps(spec.iterations, covariance, spec.above, spec.reach)
     return GaussianCov(covariance, spec.reach)
 
 

@@ -212,7 +212,7 @@ class Wave:
             x_0 = torch.cat([self.means[i, n] for n in near], 1)[:, cut]
             guided = x_0[:, own] if segment is None else self.guidance(Moment(x, x_0, level, segment, own))
         memory = self.memories.pop((i - 1, b), ())
-        new, kept = advance(level, x.detach()[:, own], guided, memory)
+        new, kept = advance(level, x.detach()[:, own], guided.to(x.dtype), memory)
         if kept and i < len(self.levels) - 1:
             self.memories[i, b] = kept
         if level.refresh:
