@@ -10,7 +10,13 @@ OMEGA = 7.292e-5
 
 
 @pytest.fixture
-def weather() -> xr.Dataset:
+def weather(clean_weather) -> xr.Dataset:
+    """A copy to be spoilt."""
+    return clean_weather.copy(deep=True)
+
+
+@pytest.fixture(scope="session")
+def clean_weather() -> xr.Dataset:
     """Two months of hourly psl, tas, uas, vas, pr, tasmin, tasmax on 16 x 20 cells of 0.25 degrees."""
     rng = np.random.default_rng(7)
     lat, lon = 44 + 0.25 * np.arange(16), 5 + 0.25 * np.arange(20)

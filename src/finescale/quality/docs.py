@@ -33,9 +33,11 @@ _GONE = (
     re.compile(r"<link\b[^>]*>"),
     re.compile(r"<img\b[^>]*>"),
     re.compile(r"<nav\b.*?</nav>", re.DOTALL),
+    re.compile(r"<footer\b.*?</footer>", re.DOTALL),
     re.compile(r"<title></title>"),
     re.compile(r"^[ \t]*\n", re.MULTILINE),
 )
+_RANDOM = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _COLUMNS = (
     "variable",
     "rule",
@@ -101,6 +103,8 @@ def _page(view: DefaultJinjaPageView, result: ExpectationSuiteValidationResult, 
     body = rendered[rendered.index("<body>") + len("<body>") : rendered.rindex("</body>")]
     for pattern in _GONE:
         body = pattern.sub("", body)
+    numbers = {name: f"part-{i}" for i, name in enumerate(dict.fromkeys(_RANDOM.findall(body)))}
+    body = _RANDOM.sub(lambda found: numbers[found.group()], body)
     return _document(title, '<p><a href="index.html">All limits</a></p>\n' + body)
 
 

@@ -166,7 +166,11 @@ class Series:
     def _fingerprints(self, flat: Array, low: Array, high: Array, tally: Tally) -> None:
         for row, least, most in zip(flat, low, high, strict=True):
             # A few cells may come back by chance, be they the whole map or one shower on a dry one.
-            telling = np.count_nonzero(row) >= TELLING if self._natural_zero else row.size >= ENOUGH_CELLS
+            telling = (
+                np.count_nonzero((row < 0) | (row > 0)) >= TELLING
+                if self._natural_zero
+                else row.size >= ENOUGH_CELLS
+            )
             if telling and least < most:
                 key = (zlib.crc32(row.tobytes()), float(least), float(most))
                 last = self._seen.get(key)

@@ -73,7 +73,7 @@ def _slices(ds: xr.Dataset, fields: Sequence[Field]) -> list[slice]:
 def _chunk_ends(ds: xr.Dataset, fields: Sequence[Field], count: int, most: int) -> list[int]:
     """Where chunks end in time; every time where the data has none, or chunks far larger than a block."""
     for f in fields:
-        data = ds[f.name]
+        data = ds[f.name].variable
         chunks = data.chunksizes.get(TIME) if data.chunks else None
         if chunks is None and data.encoding.get("preferred_chunks", {}).get(TIME):
             size = int(data.encoding["preferred_chunks"][TIME])
