@@ -1,1 +1,3 @@
-"""finescale."""
+"""Ensembles of fine, hourly, multi-variable weather from coarse climate simulations."""
+
+__version__ = "0.1.0"

@@ -51,9 +51,11 @@ class Bcsd:
         """Downscale; see `Downscaler`. One member, whatever is asked."""
         check_coarse(coarse, self.coarse, self.variables)
         given = coarse[list(self.variables)].transpose("time", "lat", "lon").compute()
-        anomaly = given - climatology.at(self.coarse_climatology, given["time"]).compute()
-        weather = spread(hourly(anomaly), self.fine, self.coarse)
-        total = weather + climatology.at(self.fine_climatology, weather["time"])
+        given = given.assign_coords(self.coarse.coords())
+        with xr.set_options(arithmetic_join="exact"):
+            anomaly = given - climatology.at(self.coarse_climatology, given["time"]).compute()
+            weather = spread(hourly(anomaly), self.fine, self.coarse)
+            total = weather + climatology.at(self.fine_climatology, weather["time"])
         for name, units in self.variables.items():
             field = total[name].clip(min=BOUNDED[name]) if name in BOUNDED else total[name]
             total[name] = field.astype("float32").assign_attrs(coarse[name].attrs | {"units": units})

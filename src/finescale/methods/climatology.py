@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 
 from finescale.errors import FinescaleError
 from finescale.grid.clock import year_fraction
+from finescale.grid.grid import Grid
 
 BLOCK = 2000  # times in memory at once
 FEWEST = 10  # samples that each coefficient needs
@@ -42,7 +43,7 @@ def fit(ds: xr.Dataset, *, harmonics: int) -> xr.Dataset:
                 moment[k] += np.tensordot(basis[part][mine], values[mine], axes=(0, 0))
         solved = np.linalg.solve(gram, moment.reshape(*moment.shape[:2], -1)).reshape(moment.shape)
         fields[name] = (("hour", "wave", "lat", "lon"), solved, field.attrs)
-    return xr.Dataset(fields, coords={"hour": hours, "lat": ds["lat"], "lon": ds["lon"]})
+    return xr.Dataset(fields, coords={"hour": hours, **Grid.from_dataset(ds).coords()})
 
 
 def at(climatology: xr.Dataset, time: xr.DataArray) -> xr.Dataset:

@@ -75,6 +75,11 @@ class Desk:
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
+    def digest(self, name: str) -> str:
+        """The recorded content hash of an artefact that the stage reads; a dash where there is none."""
+        self.path(name)
+        return store.digest(self.root, name) or "-"
+
     def refuse(self, folder: Path) -> Path:
         """Keep a failed gate's pages where people can read them; gives the folder."""
         kept = self.root / "reports" / "refused" / self.stage.name

@@ -2,9 +2,10 @@
 
 from finescale.pipeline.stage import Stage
 from finescale.pipeline.wiring import ordered
-from finescale.settings import Settings
+from finescale.settings import Downscale, Settings
 
 STORE = ("pipeline/desk.py", "pipeline/store.py")
+METHODS = tuple(f"methods/{name}.py" for name in ("bcsd", "bilinear", "card", "climatology", "downscaler"))
 
 
 def ledger(settings: Settings) -> tuple[Stage, ...]:
@@ -125,6 +126,7 @@ def _gcm(settings: Settings, gcm: str) -> list[Stage]:
 
 
 def _downscale(settings: Settings, method: str) -> Stage:
+    own = (f"downscale.{method}",) if method in Downscale.model_fields else ()
     return Stage(
         f"downscale-{method}",
         run=f"downscale.{method}",
@@ -140,10 +142,10 @@ def _downscale(settings: Settings, method: str) -> Stage:
             "coarse",
             "downscale.members",
             "downscale.period",
-            f"downscale.{method}",
+            *own,
             "gates",
         ),
-        code=("methods", "grid", "quality", "climate/variables.py", "pipeline/stages/downscale.py", *STORE),
+        code=(*METHODS, "grid", "quality", "climate/variables.py", "pipeline/stages/downscale.py", *STORE),
     )
 
 
@@ -190,7 +192,7 @@ def _judge(settings: Settings) -> list[Stage]:
                 *gates,
             ),
             writes=("page", "figures"),
-            settings=("seed", "split", "coarse", "downscale", "data", "gates"),
+            settings=("seed", "split", "coarse", "downscale", "registry"),
             code=("report", "scores", "grid", "pipeline/stages/report.py", *STORE),
         ),
     ]

@@ -21,7 +21,12 @@ NAMED = {
     "page": "reports/index.html",
     "figures": "reports/figures",
 }
-FOLDERS = {"gates": "reports/gates", "model": "models", "prior": "models/priors", "bias": "data/bias"}
+FAMILIES = {
+    "gates": "reports/gates/{}",
+    "model": "models/{}",
+    "prior": "models/priors/{}",
+    "bias": "data/bias/{}.csv",
+}
 CHUNK_BYTES = 2 * 2**20
 SHARD_BYTES = 48 * 2**20
 
@@ -31,7 +36,7 @@ def path_of(name: str) -> str:
     if name in NAMED:
         return NAMED[name]
     kind, _, rest = name.partition("-")
-    return f"{FOLDERS[kind]}/{rest}" if kind in FOLDERS and rest else f"data/{name}.zarr"
+    return FAMILIES.get(kind, f"data/{kind}-{{}}.zarr").format(rest) if rest else f"data/{name}.zarr"
 
 
 def open_dataset(root: Path, name: str) -> xr.Dataset:
@@ -47,7 +52,7 @@ def open_dataset(root: Path, name: str) -> xr.Dataset:
 def open_path(path: Path) -> xr.Dataset:
     """Open a store that `save_dataset` wrote, wherever it lies."""
     ds: xr.Dataset = xr.open_zarr(path, consolidated=False, chunks=None, decode_timedelta=False)
-    return ds.chunk({d: n for d, n in _shards(ds).items() if d in ds.dims})
+    return ds.chunk(_shards(ds))
 
 
 def save_dataset(ds: xr.Dataset, path: Path) -> None:
@@ -59,7 +64,7 @@ def save_dataset(ds: xr.Dataset, path: Path) -> None:
     """
     shards = _shards(ds)
     encoding: dict[str, dict[str, Any]] = {}
-    clean = ds.chunk({d: n for d, n in shards.items() if d in ds.dims})
+    clean = ds.chunk(shards)
     for name, var in clean.variables.items():
         keep = {
             k: v for k, v in var.encoding.items() if k in ("units", "calendar", "dtype") and name == "time"
@@ -68,7 +73,7 @@ def save_dataset(ds: xr.Dataset, path: Path) -> None:
         if name in clean.coords:
             encoding[str(name)] = {"_FillValue": None} if var.dtype.kind == "f" else {}
         elif var.ndim and "time" in var.dims:
-            shard = tuple(min(shards.get(str(d), n), n) for d, n in zip(var.dims, var.shape, strict=True))
+            shard = tuple(shards[str(d)] for d in var.dims)
             chunk = tuple(
                 math.gcd(n, _hours(var, CHUNK_BYTES)) if d == "time" else n
                 for d, n in zip(var.dims, shard, strict=True)
@@ -116,7 +121,7 @@ def put(source: Path, target: Path) -> None:
 
 def _shards(ds: xr.Dataset) -> dict[str, int]:
     """Elements along each dimension in one shard: a member each, as many hours as fit, all of space."""
-    size: dict[str, int] = {}
+    size: dict[str, int] = {str(name): length for name, length in ds.sizes.items()}
     if "member" in ds.dims:
         size["member"] = 1
     largest = max(
