@@ -35,6 +35,7 @@ _GONE = (
     re.compile(r"<nav\b.*?</nav>", re.DOTALL),
     re.compile(r"<footer\b.*?</footer>", re.DOTALL),
     re.compile(r"<title></title>"),
+    re.compile(r'<a\b[^>]*href="\.\./[^>]*>.*?</a>', re.DOTALL),
     re.compile(r"^[ \t]*\n", re.MULTILINE),
 )
 _RANDOM = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
