@@ -6,7 +6,7 @@ import pytest
 import xarray as xr
 
 from finescale.errors import FinescaleError
-from finescale.scores import floor, scorecard, table
+from finescale.scores import extremes, floor, hourly, scorecard, table
 
 
 @pytest.fixture
@@ -64,7 +64,8 @@ def test_the_table_does_not_depend_on_blocks_threads_or_dask(card, fields, monke
     x["tas"] = x["tas"].round(1)
     o["tas"] = o["tas"].round(1)
     whole = card(x, o, threads=1)
-    monkeypatch.setattr(scorecard, "BLOCK_BYTES", 60_000)
+    monkeypatch.setattr(hourly, "BLOCK_BYTES", 60_000)
+    monkeypatch.setattr(extremes, "BAND_BYTES", 100_000)
     blocks = card(x.chunk({"time": 17}), o.chunk({"time": 50}), threads=2)
     pd.testing.assert_frame_equal(whole, blocks, rtol=1e-12)
 

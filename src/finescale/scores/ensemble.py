@@ -105,7 +105,24 @@ def pit_reliability(means: Means, members: int) -> NDArray[np.float64]:
     """Reliability index (Delle Monache et al. 2006): sum of |rank frequency - 1/(M + 1)|; 0 is flat."""
     if members < 2:
         return np.full(means["ranks"].shape[:-1], np.nan)
-    return np.asarray(np.abs(means["ranks"] - 1 / (members + 1)).sum(axis=-1))
+    return unevenness(means["ranks"])
+
+
+def coverage(means: Means, members: int, level: float) -> NDArray[np.float64]:
+    """Share of truths inside the central interval of the ensemble; a calibrated one has the level itself.
+
+    The randomised PIT (Czado, Gneiting and Held 2009) is uniform within a rank, so the share follows from the
+    ranks, whatever the number of members.
+    """
+    if members < 2:
+        return np.full(means["ranks"].shape[:-1], np.nan)
+    edges = np.clip(np.linspace(0, 1, members + 2), (1 - level) / 2, (1 + level) / 2)
+    return np.asarray(means["ranks"] @ (np.diff(edges) * (members + 1)))
+
+
+def unevenness(frequency: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Sum of |frequency - flat frequency| over the ranks [..., M + 1]; 0 is flat."""
+    return np.asarray(np.abs(frequency - 1 / frequency.shape[-1]).sum(axis=-1))
 
 
 def _break_ties(

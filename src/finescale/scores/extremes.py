@@ -5,11 +5,13 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import xarray as xr
 from numpy.typing import NDArray
 
 from finescale.scores import kernels
 
 P99 = 0.99
+BAND_BYTES = 128 * 2**20
 KEPT_DAYS = 10  # a resampling misses this many given days of a month once in 200,000 times
 
 
@@ -52,6 +54,36 @@ def resampled_percentile(
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(part, cuts[:-1], cuts[1:]))
     return out
+
+
+def map_percentile(
+    series: xr.DataArray,
+    hours: NDArray[np.bool_],
+    day: NDArray[np.int64],
+    weights: NDArray[np.int64],
+    *,
+    threads: int = 1,
+) -> NDArray[np.float64]:
+    """Give the resampled percentile of every cell, reading bands of rows that fit in memory.
+
+    Args:
+        series: Fields [time, lat, lon].
+        hours: Which hours count, bool [time].
+        day: The day of each hour [time].
+        weights: As in `resampled_percentile`.
+        threads: Threads used.
+
+    Returns:
+        The percentile [B, lat * lon].
+    """
+    rows = max(1, BAND_BYTES // (24 * series.sizes["time"] * series.sizes["lon"]))
+    bands = []
+    for a in range(0, series.sizes["lat"], rows):
+        values = series.isel(lat=slice(a, a + rows)).to_numpy()[hours]
+        bands.append(
+            resampled_percentile(values.reshape(len(values), -1), day[hours], weights, threads=threads)
+        )
+    return np.concatenate(bands, axis=1)
 
 
 def percentile_errors(

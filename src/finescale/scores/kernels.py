@@ -126,3 +126,70 @@ def resampled_upper_quantiles(values: Reals, days: Integers, weights: Integers, 
                         values[s, k] * fraction if fraction > 0.0 else 0.0
                     )
                     break
+
+
+@njit(cache=True, nogil=True)
+def preranks(x: Reals, o: Reals, weights: Reals, average: Reals, depth: Reals) -> None:
+    """Sum the ranks and the band depths of truth and members over the cells of one hour.
+
+    Args:
+        x: Members [M, N].
+        o: Truth [N].
+        weights: Weights of the cells [N].
+        average: Filled, float64 [M + 1]: weighted mean rank among all M + 1 (ties count half), the truth first.
+        depth: Filled, float64 [M + 1]: weighted mean of (ranks below) * (ranks above).
+    """
+    members, n = x.shape
+    rank = np.empty((members + 1, STRIP))
+    average[:] = 0.0
+    depth[:] = 0.0
+    for start in range(0, n, STRIP):
+        width = min(STRIP, n - start)
+        rank[:] = 0.0
+        for a in range(members + 1):
+            for b in range(a):
+                for c in range(width):
+                    u = x[a - 1, start + c]
+                    v = o[start + c] if b == 0 else x[b - 1, start + c]
+                    half = 0.5 if u == v else 0.0
+                    above = 1.0 if u > v else half
+                    rank[a, c] += above
+                    rank[b, c] += 1.0 - above
+        for a in range(members + 1):
+            for c in range(width):
+                average[a] += weights[start + c] * rank[a, c]
+                depth[a] += weights[start + c] * rank[a, c] * (members - rank[a, c])
+
+
+@njit(cache=True, nogil=True)
+def variogram_hour(x: Reals, o: Reals, lags: Integers, weights: Reals, p: float) -> float:
+    """Give the variogram score of one hour over pairs of cells that lie a few steps apart.
+
+    Args:
+        x: Members [M, rows, columns].
+        o: Truth [rows, columns].
+        lags: Steps in rows and columns [L, 2], not negative.
+        weights: Weight of each lag [L].
+        p: Power of the differences.
+
+    Returns:
+        The weighted mean over lags of the mean over pairs of (|o_i - o_j|^p - mean_m |x_mi - x_mj|^p)^2.
+    """
+    members, rows, columns = x.shape
+    total = 0.0
+    for k in range(lags.shape[0]):
+        dy, dx = lags[k, 0], lags[k, 1]
+        expected = np.zeros((rows - dy, columns - dx))
+        for m in range(members):
+            for i in range(rows - dy):
+                for j in range(columns - dx):
+                    step = abs(np.float64(x[m, i, j]) - np.float64(x[m, i + dy, j + dx]))
+                    expected[i, j] += np.sqrt(step) if p == 0.5 else step**p
+        part = 0.0
+        for i in range(rows - dy):
+            for j in range(columns - dx):
+                step = abs(np.float64(o[i, j]) - np.float64(o[i + dy, j + dx]))
+                true = np.sqrt(step) if p == 0.5 else step**p
+                part += (true - expected[i, j] / members) ** 2
+        total += weights[k] * part / expected.size
+    return total

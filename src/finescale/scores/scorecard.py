@@ -11,22 +11,12 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from finescale.grid.coarsening import Coarsening
-from finescale.scores import accuracy, checks, consistency, extremes, spectrum
-from finescale.scores import ensemble as members_scores
-from finescale.scores.bootstrap import DayBootstrap, Formula, Means
+from finescale.scores import checks, consistency, extremes, hourly, spectrum
+from finescale.scores.bootstrap import DayBootstrap, Means
 from finescale.scores.hours import CLASSES, Hours
+from finescale.scores.metrics import JOINT, REGIONAL, WHOLE
 from finescale.scores.regions import regions
 from finescale.scores.table import COLUMNS
-
-BLOCK_BYTES = 128 * 2**20
-FORMULAS: dict[str, Formula] = {
-    "mae": accuracy.mae,
-    "rmse": accuracy.rmse,
-    "bias": accuracy.bias,
-    "crps": members_scores.crps,
-    "spread_skill": members_scores.spread_skill,
-    "pit_reliability": members_scores.pit_reliability,
-}
 
 Row = tuple[str, str, str, float, float, float]  # region, hours, metric, value, low, high
 
@@ -48,6 +38,7 @@ def score(
 
     A score that cannot be had (the spread of one member) is a row whose value is NaN;
     `finescale.scores.table.unavailable` says why. Low and high bound the 95 % interval of resampled days.
+    The variable `all` stands for the joint scores of all variables.
 
     Args:
         ensemble: Fields [member, time, lat, lon]; one member counts as a deterministic forecast.
@@ -65,51 +56,25 @@ def score(
     hours = Hours.of(o["time"], coarsening.every)
     bootstrap = DayBootstrap.draw(hours.day, resamples=resamples, seed=seed)
     weights = regions(coarsening.fine, static)
+    stacked = np.stack(list(weights.values()))
     workers = threads or len(os.sched_getaffinity(0))
     rows: list[tuple[str, Row]] = []
+    parts = []
     for name in names:
-        statistics = _hourly(x[name], o[name], coarsening, weights, seed=seed, threads=workers)
-        found = [*_means_rows(statistics, hours, bootstrap, list(weights), x.sizes["member"], coarsening)]
+        part = hourly.reduce(x[name], o[name], coarsening, stacked, seed=seed, threads=workers)
+        found = [*_mean_rows(part, hours, bootstrap, list(weights), x.sizes["member"], coarsening)]
         found += _percentile_rows(x[name], o[name], hours, bootstrap, weights, workers)
         if coarse is not None:
             found += _misfit_rows(x, coarse, coarsening, name, resamples, seed)
         rows += [(name, row) for row in found]
+        parts.append(part)
+    if len(parts) > 1:
+        rows += [("all", row) for row in _joint_rows(parts, hours, bootstrap, seed)]
     return pd.DataFrame([(method, case, name, *row) for name, row in rows], columns=COLUMNS)
 
 
-def _blocks(x: xr.DataArray) -> Iterator[slice]:
-    """Cut the hours so that a block of all members fits."""
-    hour = 8 * x.sizes["lat"] * x.sizes["lon"] * x.sizes["member"]
-    step = max(1, min(x.sizes["time"], BLOCK_BYTES // hour))
-    for start in range(0, x.sizes["time"], step):
-        yield slice(start, start + step)
-
-
-def _hourly(
-    x: xr.DataArray,
-    o: xr.DataArray,
-    coarsening: Coarsening,
-    weights: dict[str, NDArray[np.float64]],
-    *,
-    seed: int,
-    threads: int,
-) -> Means:
-    """Reduce every hour of one variable to its statistics [T, ...]."""
-    radial = spectrum.Radial.of(coarsening.fine)
-    stacked = np.stack(list(weights.values()))
-    parts: list[Means] = []
-    for block in _blocks(x):
-        values = checks.whole(x.isel(time=block).to_numpy(), str(x.name), "ensemble")
-        truth = checks.whole(o.isel(time=block).to_numpy(), str(x.name), "truth")
-        found = members_scores.hourly_statistics(
-            values, truth, stacked, seed=seed, variable=str(x.name), first_hour=block.start, threads=threads
-        )
-        parts.append(found | spectrum.hourly_power(values, truth, radial))
-    return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
-
-
-def _means_rows(
-    statistics: Means,
+def _mean_rows(
+    part: hourly.Hourly,
     hours: Hours,
     bootstrap: DayBootstrap,
     names: list[str],
@@ -118,20 +83,32 @@ def _means_rows(
 ) -> Iterator[Row]:
     """Give the rows of all scores that are formulas of hourly means."""
     wavelength = spectrum.Radial.of(coarsening.fine).wavelength
-    for kind in CLASSES:
-        mask = hours.mask(kind)
-        if not mask.any():
-            continue
-        means = bootstrap.means(statistics, mask)
+    for kind, mask in _classes(hours):
+        means = bootstrap.means(part.regional, mask)
         for r, region in enumerate(names):
-            here = {key: value[:, r] for key, value in means.items() if not key.endswith("power")}
-            for metric, formula in FORMULAS.items():
+            here = {key: value[:, r] for key, value in means.items()}
+            for metric, formula in REGIONAL.items():
                 yield (region, kind, metric, *bootstrap.interval(formula(here, members)))
-        yield ("all", kind, "melr", *bootstrap.interval(spectrum.melr(means, wavelength)))
+        whole = bootstrap.means(part.whole, mask)
+        for metric, formula in WHOLE.items():
+            yield ("all", kind, metric, *bootstrap.interval(formula(whole, members)))
+        yield ("all", kind, "melr", *bootstrap.interval(spectrum.melr(whole, wavelength)))
         for metric, band in spectrum.BANDS_KM.items():
-            values = spectrum.melr(means, wavelength, band)
+            values = spectrum.melr(whole, wavelength, band)
             if not np.isnan(values).all():
                 yield ("all", kind, metric, *bootstrap.interval(values))
+
+
+def _joint_rows(
+    parts: list[hourly.Hourly], hours: Hours, bootstrap: DayBootstrap, seed: int
+) -> Iterator[Row]:
+    """Give the rows of all variables taken as one vector."""
+    statistics: Means = hourly.joint(parts, seed)
+    members = parts[0].average.shape[1] - 1
+    for kind, mask in _classes(hours):
+        means = bootstrap.means(statistics, mask)
+        for metric in JOINT:
+            yield ("all", kind, metric, *bootstrap.interval(WHOLE[metric](means, members)))
 
 
 def _percentile_rows(
@@ -144,28 +121,13 @@ def _percentile_rows(
 ) -> Iterator[Row]:
     """Give the rows of the 99th percentile: one percentile a member, averaged over members."""
     stacked = np.stack([w.ravel() for w in weights.values()])
-    for kind in CLASSES:
-        mask = hours.mask(kind)
-        if not mask.any():
-            continue
+    for kind, mask in _classes(hours):
         # A resampling that drew no day with such hours cannot have a percentile.
-        whole = (bootstrap.weights[:, hours.day[mask]].sum(axis=1) > 0).nonzero()[0]
-        drawn = bootstrap.weights[whole]
-
-        def percentile(
-            series: xr.DataArray, keep: NDArray[np.bool_] = mask, drawn: NDArray[np.int64] = drawn
-        ) -> NDArray[np.float64]:
-            columns = []
-            rows = max(1, BLOCK_BYTES // (24 * series.sizes["time"] * series.sizes["lon"]))
-            for a in range(0, series.sizes["lat"], rows):
-                values = series.isel(lat=slice(a, a + rows)).to_numpy()[keep]
-                flat = values.reshape(len(values), -1)
-                columns.append(extremes.resampled_percentile(flat, hours.day[keep], drawn, threads=threads))
-            return np.concatenate(columns, axis=1)
-
-        difference = -percentile(o)
+        drawn = bootstrap.weights[bootstrap.weights[:, hours.day[mask]].sum(axis=1) > 0]
+        difference = -extremes.map_percentile(o, mask, hours.day, drawn, threads=threads)
         for m in range(x.sizes["member"]):
-            difference += percentile(x.isel(member=m)) / x.sizes["member"]
+            member = extremes.map_percentile(x.isel(member=m), mask, hours.day, drawn, threads=threads)
+            difference += member / x.sizes["member"]
         for metric, values in extremes.percentile_errors(difference, stacked).items():
             for r, region in enumerate(weights):
                 yield (region, kind, metric, *bootstrap.interval(values[:, r]))
@@ -180,3 +142,11 @@ def _misfit_rows(
     means = bootstrap.means({"squared": squared}, np.ones(squared.size, dtype=bool))
     if scale > 0:
         yield ("all", "observed", "coarse_misfit", *bootstrap.interval(np.sqrt(means["squared"]) / scale))
+
+
+def _classes(hours: Hours) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    """Give the classes of hours that the series has."""
+    for kind in CLASSES:
+        mask = hours.mask(kind)
+        if mask.any():
+            yield kind, mask

@@ -8,8 +8,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from finescale.scores.bootstrap import MIN_DAYS
-
-NEEDS_MEMBERS = {"spread_skill": 2, "pit_reliability": 2}
+from finescale.scores.metrics import NEEDS_MEMBERS
 
 
 class Score(NamedTuple):
