@@ -47,15 +47,12 @@ def test_quantiles_means_and_ranks_of_every_window(slots, half, ties):
                 quantiles[c, g], np.quantile(members, PROBABILITIES), rtol=1e-12, atol=1e-12
             )
             np.testing.assert_allclose(means[c, g], members.mean(), rtol=1e-12, atol=1e-12)
-            share = stats.rankdata(members) / members.size
+            share = (stats.rankdata(members) - 1) / max(members.size - 1, 1)
             for t in np.flatnonzero(group == g):
                 if np.isnan(values[c, t]):
                     assert np.isnan(ranks[c, t])
-                    continue
-                rank = share[members == values[c, t]][0]
-                if share.max() > share.min():
-                    expected = share.max() * (rank - share.min()) / (share.max() - share.min())
-                    assert ranks[c, t] == pytest.approx(expected, abs=1e-12)
+                elif members.size > 1:
+                    assert ranks[c, t] == pytest.approx(share[members == values[c, t]][0], abs=1e-12)
 
 
 def test_a_window_of_one_value_ranks_in_the_middle():

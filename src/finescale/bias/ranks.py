@@ -30,8 +30,8 @@ def average_rank(pool: Floats, size: int, value: float) -> float:
 def window_ranks(values: Floats, order: Integers, starts: Integers, slots: int, half: int) -> Floats:
     """Share of the window's values that each value exceeds: 0 for the least, 1 for the greatest.
 
-    With average ranks r of n values, tau = (r / n - a) b / (b - a), where a and b are the least and greatest r / n
-    of the window: without ties (r - 1) / (n - 1).
+    With ranks r of n values, ties sharing their average, tau = (r - 1) / (n - 1). Many ties at the lower end (dry days)
+    leave the ranks of the others where they are.
 
     Args:
         values: one series a cell [cell, time]; NaN stays NaN.
@@ -59,15 +59,10 @@ def window_ranks(values: Floats, order: Integers, starts: Integers, slots: int, 
                     pool, spare = spare, pool
                 if size == 0:
                     continue
-                least = average_rank(pool, size, pool[0]) / size
-                greatest = average_rank(pool, size, pool[size - 1]) / size
                 for k in range(starts[base + s], starts[base + s + 1]):
                     value = values[c, order[k]]
                     if np.isnan(value):
                         continue
-                    if greatest > least:
-                        rank = average_rank(pool, size, value) / size
-                        out[c, order[k]] = greatest * (rank - least) / (greatest - least)
-                    else:
-                        out[c, order[k]] = 0.5
+                    rank = average_rank(pool, size, value)
+                    out[c, order[k]] = (rank - 1.0) / (size - 1.0) if size > 1 else 0.5
     return out
