@@ -34,6 +34,11 @@ class Cells:
     corners: Floats
     place: Callable[[Floats], tuple[Floats, Floats]]
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of rows and columns."""
+        return self.lat.shape[0], self.lat.shape[1]
+
     def outline(self, pieces: int, which: NDArray[np.intp]) -> tuple[Floats, Floats]:
         """Return longitude and latitude [len(which), 4 * pieces] of points around the cells, pieces to a side."""
         corners = self.corners[which]

@@ -156,17 +156,19 @@ def _cut(sides: Floats, along: int, lines: Floats) -> tuple[Ints, Floats]:
     Returns:
         The side of each piece [p] and the pieces [p, 4].
     """
-    a, b = sides[:, along], sides[:, along + 2]
-    lo, hi = np.minimum(a, b), np.maximum(a, b)
+    lo, hi = np.sort(sides[:, [along, along + 2]], axis=1).T
     first = np.searchsorted(lines, lo, side="right")
     cuts = np.maximum(np.searchsorted(lines, hi, side="left") - first, 0)
-    which = np.repeat(np.arange(a.size), cuts + 1)
-    order = np.arange(which.size) - np.repeat(np.cumsum(cuts + 1) - cuts - 1, cuts + 1)
+    whole, crossing = np.flatnonzero(cuts == 0), np.flatnonzero(cuts)
+    which = np.repeat(crossing, cuts[crossing] + 1)
+    order = np.arange(which.size) - np.repeat(
+        np.cumsum(cuts[crossing] + 1) - cuts[crossing] - 1, cuts[crossing] + 1
+    )
     line = first[which] + order
     lower = np.where(order == 0, lo[which], lines[np.maximum(line - 1, 0)])
     upper = np.where(order == cuts[which], hi[which], lines[np.minimum(line, lines.size - 1)])
-    span = np.where(b == a, 1.0, b - a)[which]
-    t = np.stack((lower - a[which], upper - a[which])) / span
-    t = np.where((b == a)[which], [[0.0], [1.0]], np.sort(t, axis=0))[..., None]
     begin, end = sides[which, :2], sides[which, 2:]
-    return which, np.concatenate((begin + t[0] * (end - begin), begin + t[1] * (end - begin)), axis=1)
+    a, span = begin[:, along], (end - begin)[:, along]
+    t = np.sort(np.stack((lower - a, upper - a)) / span, axis=0)[..., None]
+    pieces = np.concatenate((begin + t[0] * (end - begin), begin + t[1] * (end - begin)), axis=1)
+    return np.concatenate((whole, which)), np.concatenate((sides[whole], pieces))
