@@ -1,7 +1,7 @@
 """The build flow: walks the ledger, one named task a stage, and shows what came out.
 
-Run it with ``python -m flows.build`` (an embedded server, gone at the end) or from a deployment. DVC decides whether
-a stage runs; Prefect's own cache stays off, because a flow with two caches can succeed with a file missing.
+Run it with ``python -m flows.build`` (an embedded server, gone at the end) or from a deployment. DVC decides
+whether a stage runs; Prefect's own cache stays off, because two caches can call a run good with a file missing.
 """
 
 import sys
@@ -9,31 +9,38 @@ from pathlib import Path
 
 from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
 from prefect.futures import PrefectFuture
-from prefect.states import Completed, State
+from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from finescale.pipeline.executor import DvcExecutor
+from finescale.pipeline.executor import DvcExecutor, StageFailed
 from finescale.pipeline.project import Project
 from finescale.pipeline.stage import Stage
 from finescale.pipeline.wiring import parents
 from flows import embedded, showcase
 
 HOME = Path(__file__).resolve().parent.parent
+PAUSES = (2.0, 10.0)  # seconds before each further try of a stage that fetches
 
 
-@task(cache_policy=NO_CACHE, retries=0)
+@task(cache_policy=NO_CACHE)
 def bring_up_to_date(stage: Stage, root: Path) -> State[str]:
     """Let DVC run, restore or skip one stage; its log becomes the task's log."""
     log = get_run_logger()
-    outcome = DvcExecutor(root).run(stage, log.info)
+    try:
+        outcome = DvcExecutor(root).run(stage, log.info)
+    except StageFailed as error:
+        if stage.retries and error.code != 2:
+            raise  # a remote store may answer the next time
+        return Failed(message=str(error))
     showcase.stage_figures(root, stage)
     return Completed(
         name=outcome.state, message=f"{outcome.state} in {outcome.seconds:.1f} s", data=outcome.state
     )
 
 
-@task(cache_policy=NO_CACHE, task_run_name="register")
+@task(cache_policy=NO_CACHE)
 def register(root: Path) -> str:
     """Offer the model to the registry; nothing happens when it is there already."""
     from finescale.pipeline.registering import register as offer
@@ -43,8 +50,8 @@ def register(root: Path) -> str:
     return said
 
 
-@flow(name="build", task_runner=ThreadPoolTaskRunner(max_workers=2))
-def build(root: Path = HOME) -> dict[str, str]:
+@flow(name="build", task_runner=ThreadPoolTaskRunner(max_workers=2))  # type: ignore[arg-type]
+def build(root: Path = HOME) -> State[dict[str, str]]:
     """Bring the whole pipeline up to date and publish the verdict.
 
     Args:
@@ -56,19 +63,21 @@ def build(root: Path = HOME) -> dict[str, str]:
     project = Project(root)
     if project.prepare():
         get_run_logger().info("dvc.yaml was rendered anew")
-    graph, futures = parents(project.stages), dict[str, PrefectFuture[str]]()
+    graph, futures = parents(project.stages), dict[str, PrefectFuture[State[str]]]()
     for stage in project.stages:
+        pauses = list(PAUSES[: stage.retries])
         named = bring_up_to_date.with_options(
-            name=stage.name,
-            task_run_name=stage.name,
-            retries=stage.retries,
-            retry_delay_seconds=[2, 10][: stage.retries],
+            name=stage.name, retries=len(pauses), retry_delay_seconds=pauses
         )
-        futures[stage.name] = named.submit(stage, root, wait_for=[futures[n] for n in graph[stage.name]])
-    states = {name: future.result() for name, future in futures.items()}
-    said = register(root)
-    showcase.verdict(root, states, said)
-    return states
+        before = [futures[name] for name in graph[stage.name]]
+        futures[stage.name] = named.submit(stage=stage, root=root, wait_for=before, return_state=False)
+    for future in futures.values():
+        future.wait()
+    if broken := [str(future.state.message) for future in futures.values() if future.state.is_failed()]:
+        return Failed(message="\n".join(broken))
+    states = {name: str(future.state.name) for name, future in futures.items()}
+    showcase.verdict(root, states, register(root))
+    return Completed(message=", ".join(sorted(set(states.values()))), data=states)
 
 
 if __name__ == "__main__":

@@ -12,16 +12,17 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from finescale.errors import FinescaleError
 
 
-def run(flow: Callable[..., Any]) -> int:
-    """Run a flow and give the exit code: 0, or 2 with one line for a user's mistake."""
+def run(flow: Callable[..., Any], *arguments: object) -> int:
+    """Run a flow and give the exit code: 0, or 2 with one line for what went wrong."""
     try:
-        state = flow(return_state=True)
+        state = flow(*arguments, return_state=True)
         asyncio.run(drain(state.state_details.flow_run_id))
-        state.result()
+        message = str(state.message) if state.is_failed() or state.is_crashed() else ""
     except FinescaleError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 2
-    return 0
+        message = str(error)
+    for line in message.splitlines():
+        sys.stderr.write(f"error: {line}\n")
+    return 2 if message else 0
 
 
 async def drain(run_id: UUID) -> None:

@@ -57,8 +57,15 @@ def test_a_wrong_word_lists_the_allowed_ones(tmp_path: Path) -> None:
 
 
 def test_blocks_that_touch_are_refused(tmp_path: Path) -> None:
-    message = broken(tmp_path, "validation: [2002-11-15,", "validation: [2002-11-01,")
+    message = broken(tmp_path, 'validation: ["2002-11-15",', 'validation: ["2002-11-01",')
     assert "train and validation must lie at least two days apart" in message
+
+
+def test_a_bare_date_must_be_quoted(tmp_path: Path) -> None:
+    message = broken(tmp_path, 'train: ["2001-01-01",', "train: [2001-01-01,")
+    assert (
+        f'line {line_of("  train:")}: dates must stand in quotes: 2001-01-01; write "2001-01-01"' in message
+    )
 
 
 def test_a_missing_section_is_named(tmp_path: Path) -> None:

@@ -188,11 +188,24 @@ def load_settings(path: Path) -> Settings:
         raw = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise FinescaleError(f"{path.name} must be YAML: {' '.join(str(error).split())}") from error
+    _check_quotes(path.name, root)
     try:
         return Settings.model_validate(raw)
     except ValidationError as error:
         found = [_explain(path.name, root, detail) for detail in error.errors()]
         raise FinescaleError("\n".join(found)) from error
+
+
+def _check_quotes(file: str, node: yaml.Node | None) -> None:
+    """Dates must be texts: DVC, which reads the same file, knows no dates."""
+    if isinstance(node, yaml.ScalarNode) and node.tag.endswith(":timestamp"):
+        raise FinescaleError(
+            f'{file}, line {node.start_mark.line + 1}: dates must stand in quotes: {node.value}; write "{node.value}"'
+        )
+    if isinstance(node, yaml.MappingNode | yaml.SequenceNode):
+        for child in node.value:
+            for part in child if isinstance(child, tuple) else (child,):
+                _check_quotes(file, part)
 
 
 def given(settings: Settings, name: str) -> bool:

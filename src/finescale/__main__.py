@@ -1,0 +1,5 @@
+"""``python -m finescale`` is the console script."""
+
+from finescale.cli import main
+
+main()
