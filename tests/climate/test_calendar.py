@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from finescale.climate.calendar import calendar_of, convert, year_fraction
+from finescale.climate.calendar import calendar_of, convert
 from finescale.errors import FinescaleError
 
 
@@ -46,14 +46,6 @@ def test_equal_calendars_are_left_alone(cmip):
     ds = cmip()
     xr.testing.assert_identical(convert(ds, "proleptic_gregorian", "same-date"), ds)
     xr.testing.assert_identical(convert(ds, "gregorian", "nearest-day"), ds)
-
-
-@pytest.mark.parametrize(
-    ("calendar", "length"), [("360_day", 360), ("noleap", 365), ("standard", 366), ("all_leap", 366)]
-)
-def test_the_fraction_of_the_year_runs_evenly_from_zero(cmip, calendar, length):
-    time = cmip(start="2004-01-01", steps=length * 4, calendar=calendar)["time"]
-    np.testing.assert_allclose(year_fraction(time), np.arange(length * 4) / (length * 4), atol=1e-12)
 
 
 def test_conversion_is_lazy_and_unknown_calendars_are_refused(cmip):

@@ -127,3 +127,25 @@ def test_missing_stays_missing(cmip):
     ds = cmip("tas")
     ds["tas"].values[2, 1, 1] = np.nan
     assert int(harmonise(ds)["tas"].isnull().sum()) == 1
+
+
+def test_means_over_hours_are_stamped_at_their_end(cmip):
+    ds = cmip("tas", start="2001-01-01T03", steps=8)
+    ds["tas"].attrs["cell_methods"] = "area: time: mean"
+    half = np.timedelta64(3, "h")
+    ds = ds.assign_coords(time_bnds=(("time", "b"), np.stack([ds["time"] - half, ds["time"] + half], axis=1)))
+    out = harmonise(ds)
+    np.testing.assert_array_equal(out["time"], ds["time"] + half)
+    assert "stamped means with the end of their interval" in out.attrs["history"]
+    both = ds.assign(psl=ds["tas"].assign_attrs(units="Pa", standard_name="x", cell_methods="time: point"))
+    both["psl"].attrs["standard_name"] = "air_pressure_at_sea_level"
+    with pytest.raises(FinescaleError, match="means and instants have stamps of their own"):
+        harmonise(both)
+
+
+def test_daily_means_keep_their_noon(cmip):
+    ds = cmip("tas", start="2001-01-01T12", steps=8, freq="D")
+    ds["tas"].attrs["cell_methods"] = "area: time: mean"
+    half = np.timedelta64(12, "h")
+    ds = ds.assign_coords(time_bnds=(("time", "b"), np.stack([ds["time"] - half, ds["time"] + half], axis=1)))
+    np.testing.assert_array_equal(harmonise(ds)["time"], ds["time"])

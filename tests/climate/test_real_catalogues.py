@@ -101,7 +101,7 @@ def test_ambiguous_queries_list_the_members(samples):
 
 @pytest.mark.parametrize("processes", [1, pytest.param(9, marks=pytest.mark.slow)])
 def test_fresh_processes_read_in_threads_without_a_crash(samples, processes):
-    """The library's own threaded opening crashed the interpreter in most runs; ours reads in threads without a crash."""
+    """The library's own threaded opening crashed the interpreter in most runs; ours reads in threads without."""
     code = """
         import sys, xarray as xr
         from finescale.climate import catalogue
@@ -121,7 +121,8 @@ def test_fresh_processes_read_in_threads_without_a_crash(samples, processes):
 @pytest.mark.parametrize(
     ("name", "table", "facets", "rows"),
     [
-        ("pangeo-gcp-subset.json", None, {"variable_id": "tas", "source_id": "IPSL-CM6A-LR", "experiment_id": "historical"}, 32),
+        ("pangeo-gcp-subset.json", None,
+         {"variable_id": "tas", "source_id": "IPSL-CM6A-LR", "experiment_id": "historical"}, 32),
         ("cmip6-netcdf.json", None, {"source_id": "CNRM-CM6-1", "variable_id": "prsn"}, None),
         ("aws-cesm1-le.json", "aws-cesm1-le.csv", {"variable": "TREFHT", "frequency": "daily"}, None),
         ("xscen-pangeo-cmip6.json", "xscen-pangeo-cmip6.csv", {"variable": "tasmax", "source_id": "GFDL-CM4"}, None),

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from finescale.climate.projection import unrotate
 from finescale.climate.reference import PRESETS, open_reference
 from finescale.climate.winds import grid_angle, turn
 from finescale.errors import FinescaleError
+from finescale.grid.pole import RotatedPole
 
 
 def era5(cmip, start="2001-01-01"):
@@ -91,7 +91,7 @@ def test_cosmo_rea6_winds_are_turned_to_east_and_north(tmp_path):
         "grid_north_pole_latitude": 39.25, "grid_north_pole_longitude": -162.0})  # fmt: skip
     ds.to_netcdf(tmp_path / "rea6.nc", engine="netcdf4")
     out = open_reference(tmp_path / "rea6.nc", preset="cosmo-rea6", variables=["psl", "tas", "uas", "vas"])
-    lat, _ = unrotate(rows, columns, 39.25, -162.0)
+    _, lat = RotatedPole(39.25, -162.0).to_geographic(columns, rows)
     np.testing.assert_allclose(out["lat"], lat, atol=1e-10)
     angle = xr.DataArray(grid_angle(out), dims=("y", "x"))
     back = turn(out["uas"], out["vas"], -angle)

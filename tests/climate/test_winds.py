@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from finescale.climate.projection import unrotate
 from finescale.climate.winds import grid_angle, to_earth, turn
 from finescale.errors import FinescaleError
+from finescale.grid.pole import RotatedPole
 
 REA6 = {"grid_mapping_name": "rotated_latitude_longitude", "grid_north_pole_latitude": 39.25,
         "grid_north_pole_longitude": -162.0}  # fmt: skip
@@ -14,9 +14,7 @@ REA6 = {"grid_mapping_name": "rotated_latitude_longitude", "grid_north_pole_lati
 
 def rotated(rlat, rlon, mapping=REA6):
     rows, columns = np.meshgrid(rlat, rlon, indexing="ij")
-    lat, lon = unrotate(
-        rows, columns, mapping["grid_north_pole_latitude"], mapping["grid_north_pole_longitude"]
-    )
+    lon, lat = RotatedPole.from_mapping(mapping).to_geographic(columns, rows)
     ones = np.ones((2, *lat.shape), "float32")
     return xr.Dataset(
         {
@@ -37,9 +35,9 @@ def rotated(rlat, rlon, mapping=REA6):
 
 def numeric_angle(rlat, rlon, step=1e-5):
     """The direction of growing rlon seen from true east, by moving a little along the grid."""
-    args = (REA6["grid_north_pole_latitude"], REA6["grid_north_pole_longitude"])
-    lat0, lon0 = unrotate(rlat, rlon - step, *args)
-    lat1, lon1 = unrotate(rlat, rlon + step, *args)
+    pole = RotatedPole.from_mapping(REA6)
+    lon0, lat0 = pole.to_geographic(rlon - step, rlat)
+    lon1, lat1 = pole.to_geographic(rlon + step, rlat)
     mid = np.deg2rad((lat0 + lat1) / 2)
     return np.arctan2(np.deg2rad(lat1 - lat0), np.deg2rad(lon1 - lon0) * np.cos(mid))
 
@@ -52,10 +50,9 @@ def test_angle_equals_a_small_step_along_the_grid():
 
 def test_angle_over_germany_is_the_published_five_degrees():
     """Centre of a 128 x 128 patch of COSMO-REA6 at about 49.6 N, 11.1 E: 5.3 degrees."""
-    from finescale.climate.projection import rotate
-
-    rlat, rlon = rotate(np.array([49.6]), np.array([11.1]), 39.25, -162.0)
-    assert abs(np.rad2deg(grid_angle(rotated(rlat, rlon))[0, 0])) == pytest.approx(5.3, abs=0.15)
+    lat, lon = xr.DataArray([[49.6]], dims=("y", "x")), xr.DataArray([[11.1]], dims=("y", "x"))
+    ds = xr.Dataset(coords={"lat": lat, "lon": lon, "rotated_pole": xr.DataArray(0, attrs=REA6)})
+    assert abs(np.rad2deg(grid_angle(ds)[0, 0])) == pytest.approx(5.3, abs=0.15)
 
 
 def test_neighbours_give_the_angle_where_no_pole_is_known():

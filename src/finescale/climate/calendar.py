@@ -1,4 +1,4 @@
-"""Calendars: kept as they are until a stated policy converts them, and the position in the year that all share."""
+"""Calendars: kept as they are until a stated policy converts them, which the output records."""
 
 from __future__ import annotations
 
@@ -22,18 +22,6 @@ def calendar_of(ds: xr.Dataset | xr.DataArray) -> str:
     """Return the calendar of the time axis under one name."""
     name = str(ds["time"].dt.calendar)
     return _ALIASES.get(name, name)
-
-
-def year_fraction(time: xr.DataArray) -> xr.DataArray:
-    """Return how far each time lies in its year [time], from 0 to less than 1, in its own calendar.
-
-    Models with 360 days are compared with others by this, never by date: their 30 July is not another's.
-    """
-    part = time.dt
-    seconds = part.hour * 3600 + part.minute * 60 + part.second
-    length = xr.DataArray(_year_lengths(np.asarray(part.year), calendar_of(time)), dims=time.dims)
-    fraction = (part.dayofyear - 1 + seconds / 86400) / length
-    return xr.DataArray(fraction.values.astype("float64"), dims=time.dims, coords={"time": time})
 
 
 def convert(ds: xr.Dataset, target: str, policy: Policy) -> xr.Dataset:
@@ -82,8 +70,7 @@ def _nearest_day(time: xr.DataArray, target: str) -> tuple[NDArray[np.intp], lis
     positions: list[int] = []
     stamps: list[cftime.datetime] = []
     for year in sorted({p[0] for p in parts}):
-        have = int(_year_lengths(np.array([year]), source)[0])
-        need = int(_year_lengths(np.array([year]), target)[0])
+        have, need = _days_in_year(year, source), _days_in_year(year, target)
         for day in range(1, need + 1):
             nearest = min(have, int((day - 0.5) / need * have) + 1)
             date = _day_of_year(year, day, target)
@@ -97,11 +84,6 @@ def _parts(time: xr.DataArray) -> list[tuple[int, int, int, int, int, int]]:
     t = time.dt
     columns = (t.year, t.month, t.day, t.hour, t.minute, t.second)
     return [tuple(int(v) for v in row) for row in np.stack([c.values for c in columns], axis=1)]  # type: ignore[misc]
-
-
-def _year_lengths(years: NDArray[np.integer], calendar: str) -> NDArray[np.float64]:
-    unique = {int(y): _days_in_year(int(y), calendar) for y in np.unique(years)}
-    return np.array([unique[int(y)] for y in years.ravel()], dtype=np.float64).reshape(years.shape)
 
 
 def _days_in_year(year: int, calendar: str) -> int:

@@ -15,7 +15,7 @@ from finescale.climate.naming import rename
 from finescale.climate.provenance import note
 from finescale.climate.space import regular_axes
 from finescale.climate.subset import Period, Region, crop_period, crop_region
-from finescale.climate.timeline import Gaps, interval_seconds, regular_time
+from finescale.climate.timeline import Gaps, interval_seconds, regular_time, stamp_at_end, with_interval_ends
 from finescale.climate.units import conversion, is_amount
 from finescale.climate.variables import VARIABLES
 from finescale.climate.winds import Basis, to_earth
@@ -58,17 +58,18 @@ def harmonise(
     ds = _unpacked(ds)
     interval = interval_seconds(ds) if accumulation_hours is None else accumulation_hours * 3600.0
     mapping = _grid_mapping(ds)
-    chosen, done = rename(_lifted(ds), variables, names)
+    chosen, done = rename(_lifted(with_interval_ends(ds)), variables, names)
     chosen = chosen.assign_coords({n: v for n, v in mapping.items() if n not in chosen})
     chosen, squeezed = _squeezed(_once(chosen))
     chosen, timed = regular_time(chosen, gaps)
+    chosen, stamped = stamp_at_end(chosen)
     if period is not None:
         chosen = crop_period(chosen, period)
     chosen, placed = regular_axes(chosen)
     chosen, turned = to_earth(chosen, winds)
     if region is not None:
         chosen = crop_region(chosen, region, margin)
-    done += [*squeezed, *timed, *placed, *turned]
+    done += [*squeezed, *timed, *stamped, *placed, *turned]
     result = _in_units(chosen, interval, done)
     if calendar is not None:
         result = convert(result, *calendar)

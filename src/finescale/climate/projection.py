@@ -1,6 +1,6 @@
 """Where the cells of rotated and projected grids lie on the Earth, from the CF grid mapping.
 
-Formulas: rotated pole by spherical rotation; transverse Mercator inverse after Redfearn as printed by the Ordnance
+The rotated pole is that of `finescale.grid`; transverse Mercator inverse after Redfearn as printed by the Ordnance
 Survey (A Guide to Coordinate Systems in Great Britain, annexe C), on the grid's own ellipsoid. The datum shift between
 the British grid and GPS (about 100 m) is left out: it is a twentieth of the finest cell in use.
 """
@@ -15,6 +15,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from finescale.errors import FinescaleError
+from finescale.grid.pole import RotatedPole
 
 Array = NDArray[np.float64]
 
@@ -45,7 +46,7 @@ def geographic(ds: xr.Dataset) -> tuple[xr.Dataset, list[str]]:
     rows, columns = np.meshgrid(ds[y].values.astype("float64"), ds[x].values.astype("float64"), indexing="ij")
     kind = str(mapping.get("grid_mapping_name"))
     if kind == "rotated_latitude_longitude":
-        lat, lon = unrotate(rows, columns, *pole(mapping))
+        lon, lat = RotatedPole.from_mapping(mapping).to_geographic(columns, rows)
     elif kind == "transverse_mercator":
         lat, lon = inverse_mercator(rows, columns, mapping)
     else:
@@ -65,36 +66,6 @@ def grid_mapping(ds: xr.Dataset) -> dict[str, Any] | None:
     if any("EPSG:27700" in str(ds[n].attrs.get("long_name", "")) for n in ds.coords):
         return dict(BRITISH_GRID)
     return None
-
-
-def pole(mapping: Mapping[str, Any]) -> tuple[float, float]:
-    """Return latitude and longitude of the rotated north pole."""
-    turned = float(mapping.get("north_pole_grid_longitude", 0.0))
-    if turned:
-        raise FinescaleError(
-            f"the rotated grid starts at its own meridian: north_pole_grid_longitude is {turned}; remap it"
-        )
-    return float(mapping["grid_north_pole_latitude"]), float(mapping["grid_north_pole_longitude"])
-
-
-def unrotate(rlat: Array, rlon: Array, pole_lat: float, pole_lon: float) -> tuple[Array, Array]:
-    """Return latitude and longitude of points on a rotated sphere; all in degrees, any shape."""
-    phi, lam, tilt = np.deg2rad(rlat), np.deg2rad(rlon), np.deg2rad(pole_lat)
-    lat = np.arcsin(np.sin(phi) * np.sin(tilt) + np.cos(phi) * np.cos(lam) * np.cos(tilt))
-    east = np.cos(phi) * np.sin(lam)
-    north = np.sin(tilt) * np.cos(phi) * np.cos(lam) - np.cos(tilt) * np.sin(phi)
-    lon = pole_lon + 180.0 + np.rad2deg(np.arctan2(east, north))
-    return np.rad2deg(lat), np.mod(lon + 180.0, 360.0) - 180.0
-
-
-def rotate(lat: Array, lon: Array, pole_lat: float, pole_lon: float) -> tuple[Array, Array]:
-    """Return rotated latitude and longitude of points on Earth; the inverse of `unrotate`."""
-    phi, tilt = np.deg2rad(lat), np.deg2rad(pole_lat)
-    lam = np.deg2rad(lon - pole_lon)
-    rlat = np.arcsin(np.sin(phi) * np.sin(tilt) + np.cos(phi) * np.cos(tilt) * np.cos(lam))
-    east = -np.cos(phi) * np.sin(lam)
-    north = np.sin(phi) * np.cos(tilt) - np.cos(phi) * np.sin(tilt) * np.cos(lam)
-    return np.rad2deg(rlat), np.rad2deg(np.arctan2(east, north))
 
 
 def inverse_mercator(northing: Array, easting: Array, mapping: Mapping[str, Any]) -> tuple[Array, Array]:

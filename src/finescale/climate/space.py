@@ -6,6 +6,7 @@ from collections.abc import Hashable
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from finescale.climate.projection import geographic
 from finescale.climate.subset import axis_of
@@ -76,8 +77,17 @@ def _wrap(ds: xr.Dataset) -> tuple[xr.Dataset, list[str]]:
         return ds, []
     if not crosses:
         done = ["counted longitude from -180"]
-    moved = ds if np.array_equal(order, np.arange(lon.size)) else ds.isel(lon=order)
-    return moved.assign_coords(lon=("lon", values, dict(LON_ATTRS))), done
+    return _reordered(ds, order).assign_coords(lon=("lon", values, dict(LON_ATTRS))), done
+
+
+def _reordered(ds: xr.Dataset, order: NDArray[np.intp]) -> xr.Dataset:
+    """Take columns in an order; a turn of the circle is two slices, which copy less than a list of columns."""
+    start = int(order[0])
+    if start == 0 and np.all(np.diff(order) == 1):
+        return ds
+    if np.array_equal(order, np.roll(np.arange(order.size), -start)):
+        return ds.roll(lon=-start, roll_coords=False)
+    return ds.isel(lon=order)
 
 
 def _plane(ds: xr.Dataset, lat: Hashable, lon: Hashable, done: list[str]) -> tuple[xr.Dataset, list[str]]:

@@ -14,6 +14,7 @@ from finescale.errors import FinescaleError
 Gaps = Literal["refuse", "allow"]
 _NAMES = ("time", "Time", "valid_time", "times", "t", "date", "initial_time0_hours")
 _RUNS = ("init_time", "forecast_reference_time", "reftime", "step", "lead_time", "prediction_timedelta")
+_END = "interval_end"
 _MONTHLY = 27 * 86400.0  # from here on steps follow the calendar and differ in length
 
 
@@ -70,6 +71,31 @@ def interval_seconds(ds: xr.Dataset) -> float | None:
         for a, b in values
     }
     return widths.pop() if len(widths) == 1 else None
+
+
+def with_interval_ends(ds: xr.Dataset) -> xr.Dataset:
+    """Keep the end of every interval of a part of a day beside its time, where `time_bnds` tells it."""
+    width = interval_seconds(ds)
+    if width is None or not 0 < width < 86400:
+        return ds
+    bounds = ds[next(n for n in ("time_bnds", "time_bounds") if n in ds.variables)]
+    return ds.assign_coords({_END: (bounds.dims[0], np.max(bounds.values, axis=1))})
+
+
+def stamp_at_end(ds: xr.Dataset) -> tuple[xr.Dataset, list[str]]:
+    """Stamp means over parts of a day with the end of their interval, as H and reanalyses do.
+
+    CMIP6 stamps them in the middle of `time_bnds`; days, months and years keep their stamps.
+    """
+    if _END not in ds.coords or np.array_equal(ds[_END].values, ds["time"].values):
+        return ds, []
+    if {sampling(v) for v in ds.data_vars.values() if "time" in v.dims} != {"mean"}:
+        raise FinescaleError(
+            "means and instants have stamps of their own: time lies inside its bounds, yet not every variable is a "
+            "mean by its cell_methods; harmonise the means and the instants apart"
+        )
+    late = ("time", ds[_END].values, ds["time"].attrs)
+    return ds.assign_coords(time=late), ["stamped means with the end of their interval"]
 
 
 def _named(ds: xr.Dataset) -> tuple[xr.Dataset, list[str]]:

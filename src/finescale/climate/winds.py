@@ -8,8 +8,9 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from finescale.climate.projection import grid_mapping, pole, rotate
+from finescale.climate.projection import grid_mapping
 from finescale.errors import FinescaleError
+from finescale.grid.pole import RotatedPole
 
 Basis = Literal["earth", "grid"]
 _PAIRS = (("uas", "vas"),)
@@ -58,7 +59,7 @@ def grid_angle(ds: xr.Dataset) -> NDArray[np.float64]:
     lat, lon = ds["lat"].values.astype("float64"), ds["lon"].values.astype("float64")
     mapping = grid_mapping(ds)
     if mapping is not None and mapping.get("grid_mapping_name") == "rotated_latitude_longitude":
-        return _rotated_angle(lat, lon, *pole(mapping))
+        return _rotated_angle(lat, lon, RotatedPole.from_mapping(mapping))
     if min(lat.shape) < 2:
         raise FinescaleError(
             f"the axes of a grid are seen from neighbours: {lat.shape} cells; widen the region"
@@ -69,14 +70,14 @@ def grid_angle(ds: xr.Dataset) -> NDArray[np.float64]:
 
 
 def _rotated_angle(
-    lat: NDArray[np.float64], lon: NDArray[np.float64], pole_lat: float, pole_lon: float
+    lat: NDArray[np.float64], lon: NDArray[np.float64], pole: RotatedPole
 ) -> NDArray[np.float64]:
-    """Angle between rotated and true east: the angle at the point between the two north poles, from spherical sines."""
-    rlat, _ = rotate(lat, lon, pole_lat, pole_lon)
-    lam = np.deg2rad(lon - pole_lon)
-    tilt, phi = np.deg2rad(pole_lat), np.deg2rad(lat)
-    sine = np.cos(tilt) * np.sin(lam) / np.cos(np.deg2rad(rlat))
-    cosine = (np.sin(tilt) - np.sin(np.deg2rad(rlat)) * np.sin(phi)) / (
-        np.cos(np.deg2rad(rlat)) * np.cos(phi)
-    )
-    return np.asarray(np.arctan2(sine, cosine))
+    """Angle between rotated and true east: that between the two north poles as seen from the point.
+
+    In the spherical triangle of the point and both poles, sines give the one part and cosines the other.
+    """
+    phi, tilt, lam = np.deg2rad(lat), np.deg2rad(pole.lat), np.deg2rad(lon - pole.lon)
+    up = np.sin(phi) * np.sin(tilt) + np.cos(phi) * np.cos(tilt) * np.cos(lam)  # sine of the rotated latitude
+    across = np.cos(tilt) * np.sin(lam)
+    along = (np.sin(tilt) - up * np.sin(phi)) / np.cos(phi)
+    return np.asarray(np.arctan2(across, along))
