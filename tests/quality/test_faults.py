@@ -16,7 +16,7 @@ DAY = 24
 # What must be there for a rule to be judged; other rules need their own variable alone.
 RELATED = {
     "time": ["tas"], "lat": ["tas"], "lon": ["tas"], "wind": ["uas", "vas"], "tasmin": ["tasmin", "tasmax"],
-    "tas": ["tas", "tasmax"],
+    "tas": ["tas", "tasmax"], "uas": ["psl", "uas", "vas"], "vas": ["psl", "uas", "vas"],
 }  # fmt: skip
 
 
@@ -128,6 +128,14 @@ FAULTS = {
     "a spike of 40 K": (change("tas", add(40.0, 333, 8, 8)), "tas", "spike"),
     "a step of 40 K": (change("tas", add(40.0, slice(333, None), 8, 8)), "tas", "jump_time"),
     "a cell of another place": (change("tas", add(45.0, slice(None), 8, 8)), "tas", "jump_space"),
+    "a wind of the other sign": (change("uas", np.negative), "uas", "with_pressure"),
+    "wind components swapped": (
+        lambda ds: ds.assign(uas=ds.uas.copy(data=ds.vas.values), vas=ds.vas.copy(data=-ds.uas.values)), "vas",
+        "with_pressure",
+    ),
+    "maps upside down": (
+        lambda ds: ds.isel(lat=slice(None, None, -1)).assign_coords(lat=ds.lat.values), "uas", "with_pressure",
+    ),
     "units of another quantity": (units("uas", "Pa"), "uas", "units_fit"),
     "no units": (units("psl", ""), "psl", "units_fit"),
     "a block of zeros": (change("uas", put(0.0, slice(50, 53), slice(0, 8), slice(0, 8))), "uas", "zero_share"),

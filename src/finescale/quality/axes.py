@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
+Values = NDArray[np.float64]
 NAMES = {"lat": ("lat", "latitude", "rlat"), "lon": ("lon", "longitude", "rlon")}
 
 
@@ -16,15 +18,21 @@ def read(ds: xr.Dataset) -> dict[str, dict[str, float]]:
         -1 descends, 0 neither), `min`, `max` [degrees], `missing` (count of NaN), `spacing` (median step,
         degrees), `unevenness` (largest over smallest step).
     """
-    found: dict[str, dict[str, float]] = {}
-    for axis, names in NAMES.items():
-        name = next((n for n in names if n in ds.coords and ds[n].dims == (n,)), None)
-        if name is not None:
-            found[axis] = _describe(np.asarray(ds[name].values, dtype=float))
-    return found
+    found = {axis: _values(ds, names) for axis, names in NAMES.items()}
+    return {axis: _describe(values) for axis, values in found.items() if values is not None}
 
 
-def _describe(values: np.ndarray) -> dict[str, float]:
+def degrees(ds: xr.Dataset) -> tuple[Values | None, Values | None]:
+    """Return true latitudes and longitudes where each lies along a dimension of its own."""
+    return _values(ds, NAMES["lat"][:2]), _values(ds, NAMES["lon"][:2])
+
+
+def _values(ds: xr.Dataset, names: tuple[str, ...]) -> Values | None:
+    name = next((n for n in names if n in ds.coords and ds[n].dims == (n,)), None)
+    return None if name is None else np.asarray(ds[name].values, dtype=float)
+
+
+def _describe(values: Values) -> dict[str, float]:
     steps = np.diff(values)
     facts = {
         "min": float(values.min()),

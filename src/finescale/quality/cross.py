@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+
+from finescale.quality import balance
+from finescale.quality.balance import Balance
 
 Array = NDArray[np.floating]
 # (variable, check, lower, upper): the excess of `lower` over `upper` is what the profile holds.
@@ -22,14 +25,22 @@ WIND = ("uas", "vas")
 
 @dataclass
 class Relations:
-    """The largest breach of each rule between variables, period by period."""
+    """The largest breach of each rule between variables, period by period.
 
+    Attributes:
+        balance: wind against pressure, where the axes allow a judgement.
+        worst: (variable, check, period) -> largest excess.
+    """
+
+    balance: Balance | None = None
     worst: dict[tuple[str, str, str], float] = field(default_factory=dict)
 
     def wanted(self, names: set[str]) -> set[str]:
         """Names, among those there, that some rule needs."""
-        pairs = [{lower, upper} for _, _, lower, upper in ORDERED] + [set(WIND)]
-        return {name for pair in pairs if pair <= names for name in pair}
+        groups = [{lower, upper} for _, _, lower, upper in ORDERED] + [set(WIND)]
+        if self.balance is not None:
+            groups.append(set(balance.NAMES))
+        return {name for group in groups if group <= names for name in group}
 
     def add(self, values: Mapping[str, Array], period: str) -> None:
         """Take in the same times of several variables.
@@ -44,6 +55,19 @@ class Relations:
         if all(name in values for name in WIND) and values["uas"].shape == values["vas"].shape:
             with np.errstate(over="ignore"):
                 self._reached("wind", "speed", period, np.hypot(values["uas"], values["vas"]))
+
+        if self.balance is not None and all(name in values for name in balance.NAMES):
+            psl, uas, vas = (values[name] for name in balance.NAMES)
+            if psl.shape == uas.shape == vas.shape:
+                self.balance.add(psl, uas, vas, period)
+
+    def found(self) -> Iterator[tuple[str, str, str, float]]:
+        """Yield variable, check, period and value: the largest excess of each rule, and wind against pressure."""
+        for (variable, check, period), value in self.worst.items():
+            yield variable, check, period, value
+        if self.balance is not None:
+            for variable, period, value in self.balance.found():
+                yield variable, "with_pressure", period, value
 
     def _reached(self, variable: str, check: str, period: str, found: Array) -> None:
         key = (variable, check, period)

@@ -23,7 +23,9 @@ _STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:75rem;padding:0 1rem;color:#222;background:#fff}
 table{border-collapse:collapse;width:100%;font-size:.9em}td,th{border:1px solid #ccc;padding:.3em .6em;text-align:left;
 vertical-align:top}th{background:#f2f2f2}.fail{background:#fbdcd8}.waived{background:#fdf1cc}.not{color:#777}
-pre{white-space:pre-wrap}a{color:#145a9c}.badge{border:1px solid #bbb;border-radius:3px;padding:0 .3em}
+pre{white-space:pre-wrap}
+.fa-check-circle::before{content:"pass"}.fa-times::before{content:"fail"}
+a{color:#145a9c}.badge{border:1px solid #bbb;border-radius:3px;padding:0 .3em}
 @media(prefers-color-scheme:dark){body{background:#1b1b1b;color:#ddd}th{background:#333}.fail{background:#5a2420}
 .waived{background:#51431a}a{color:#8cc4ff}}
 """
@@ -35,9 +37,9 @@ _GONE = (
     re.compile(r"<nav\b.*?</nav>", re.DOTALL),
     re.compile(r"<footer\b.*?</footer>", re.DOTALL),
     re.compile(r"<title></title>"),
-    re.compile(r'<a\b[^>]*href="\.\./[^>]*>.*?</a>', re.DOTALL),
     re.compile(r"^[ \t]*\n", re.MULTILINE),
 )
+_ELSEWHERE = re.compile(r'<a\b[^>]*href="\.\./[^>]*>(.*?)</a>', re.DOTALL)
 _RANDOM = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _COLUMNS = (
     "variable",
@@ -104,9 +106,12 @@ def _page(view: DefaultJinjaPageView, result: ExpectationSuiteValidationResult, 
     body = rendered[rendered.index("<body>") + len("<body>") : rendered.rindex("</body>")]
     for pattern in _GONE:
         body = pattern.sub("", body)
+    body = _ELSEWHERE.sub(r"\1", body)
+    body = body[body.index('<div id="section-1"') :]
     numbers = {name: f"part-{i}" for i, name in enumerate(dict.fromkeys(_RANDOM.findall(body)))}
     body = _RANDOM.sub(lambda found: numbers[found.group()], body)
-    return _document(title, '<p><a href="index.html">All limits</a></p>\n' + body)
+    head = f'<p><a href="index.html">All limits</a></p>\n<h1>{html.escape(title)}</h1>\n'
+    return _document(title, head + body)
 
 
 def _document(title: str, content: str) -> str:

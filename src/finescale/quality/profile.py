@@ -13,6 +13,7 @@ import xarray as xr
 
 from finescale.errors import FinescaleError
 from finescale.quality import axes, holes, layout, stream, timeaxis
+from finescale.quality.balance import Balance
 from finescale.quality.cross import Relations
 from finescale.quality.layout import Field
 from finescale.quality.statistics import Series, Tally
@@ -99,11 +100,11 @@ def _measured(ds: xr.Dataset, found: list[Field], axis: TimeAxis, name: str) -> 
             for field in fields:
                 yield from _static(ds, field, name)
             continue
-        relations = Relations()
+        relations = Relations(Balance.on(*axes.degrees(ds)))
         series = _pass(ds, fields, axis, relations, name)
         for field in fields:
             yield from _summary(field, series[field.name])
-        for (variable, check, period), value in relations.worst.items():
+        for variable, check, period, value in relations.found():
             yield Row(variable, member, period, check, value)
 
 

@@ -207,6 +207,15 @@ def _between(name: str) -> Iterator[Rule]:
         )
     if name == "prsn":
         yield Rule("prsn", "above_pr", -1.0, 1e-6, "snow is a part of precipitation; rounding 0.1 mm a day")
+    if name in ("uas", "vas"):
+        why = "wind keeps low pressure to its left in the north; below, a sign, an axis or a map is turned round"
+        yield Rule(
+            name,
+            "with_pressure",
+            -0.2,
+            1.0,
+            f"{why} (mountains and sea breezes lower the cosine, to 0.2 or so)",
+        )
     if name == "wind":
         yield Rule(
             "wind", "speed", 0.0, 120.0, "the strongest gust measured is 113 m s-1 (Barrow Island, 1996)"
