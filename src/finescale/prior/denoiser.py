@@ -98,10 +98,11 @@ class KarrasDenoiser(Preconditioned):
 class WienerDenoiser(Preconditioned):
     """A network that corrects the exact denoiser of a fitted linear-Gaussian climate.
 
-    ``D(x) = W(x) + e(sigma) F([c_in (x - m), (x - W) / d(sigma)], log sigma)``: what is linear and Gaussian
-    needs no learning. ``e`` is the error of W that the climate itself expects, and ``d^2 = sigma^2 - e^2``
-    the variance of what W removes, so both streams and the target have unit variance at every noise level.
-    The second stream keeps the small differences that a bfloat16 copy of ``x`` would round away at low noise.
+    ``D(x) = W(x) + e(sigma) F([(W - m) / k(sigma), (x - W) / d(sigma)], log sigma)``: what is linear and
+    Gaussian needs no learning. ``e`` is the error of W that the climate itself expects, ``k^2 = spread^2 - e^2``
+    the variance of what W keeps and ``d^2 = sigma^2 - e^2`` of what it removes, so both streams and the target
+    have unit variance at every noise level. The network sees the weather as W does, not under the noise, and
+    the second stream keeps the small differences that a bfloat16 copy of ``x`` would round away.
     """
 
     streams = 2
@@ -131,10 +132,9 @@ class WienerDenoiser(Preconditioned):
         w = self.gaussian.shrink(a, s.flatten()) * self.mask
         e = self.error_scale(s.flatten(), frames)
         removed = (s**2 - e**2).clamp_min(1e-3 * s**2).sqrt()
-        c_in = (s**2 + self.spread**2).rsqrt()
-        f = self.estimate(
-            torch.cat([a * _wide(c_in), (a - w) / _wide(removed)], dim=2), s.flatten().log(), context
-        )
+        kept = (self.spread**2 - e**2).clamp_min(1e-2 * self.spread**2).sqrt()
+        streams = torch.cat([w / _wide(kept), (a - w) / _wide(removed)], dim=2)
+        f = self.estimate(streams, s.flatten().log(), context)
         return (mean + w + _wide(e) * f) * self.mask
 
 

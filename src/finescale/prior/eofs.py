@@ -53,7 +53,7 @@ def find_patterns(
         power: passes of subspace iteration.
         every: frames between two that the sketches look at.
     """
-    each = min(modes, cells)
+    each = min(modes + 8, cells)  # Halko et al.: a few spare directions make the last ones accurate
     rng = np.random.Generator(np.random.Philox(seed))
     basis = rng.standard_normal((variables, cells, each)).astype(np.float32)
     spectrum = np.zeros((variables, each))

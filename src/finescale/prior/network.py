@@ -128,6 +128,7 @@ class UNet(nn.Module):
         self.grow = nn.ModuleList(
             nn.Conv2d(channels[i + 1], channels[i], 3, padding=1) for i in range(levels - 1)
         )
+        self.norm = ChannelNorm(channels[0], embedding)
         width, padding = (3, 1) if patch == 1 else (1, 0)
         self.head = _zero(nn.Conv2d(channels[0], outputs * patch**2, width, padding=padding))
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -145,9 +146,11 @@ class UNet(nn.Module):
             x = _run(self.up[level], x, emb, tokens)
             if level:
                 x = self.grow[level - 1](F.interpolate(x, scale_factor=2.0, mode="nearest")) + skips.pop()
+        # Without this norm the features drift into the flat side of the activation, and learning stops for good.
+        x = F.silu(self.norm(x, emb))
         # The output layer sets the precision of the smallest scales: float32.
         with torch.autocast(x.device.type, enabled=False):
-            return F.pixel_shuffle(cast(Tensor, self.head(F.silu(x.float()))), self.patch)
+            return F.pixel_shuffle(cast(Tensor, self.head(x.float())), self.patch)
 
 
 def _run(layers: nn.Module, x: Tensor, emb: Tensor, tokens: Tensor | None) -> Tensor:

@@ -1,0 +1,193 @@
+"""The Gaussian climate against dense linear algebra, against the law it was fitted to, and through a file."""
+
+import tracemalloc
+
+import dask.array as da
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+
+from finescale.errors import FinescaleError
+from finescale.fields.context import clock
+from finescale.fields.scaling import Scaling
+from finescale.prior import eofs
+from finescale.prior.autoregression import toeplitz
+from finescale.prior.gaussian import GaussianClimate
+
+WINDOW = 3
+
+
+@pytest.fixture(scope="module")
+def climate(world) -> GaussianClimate:
+    ds = world.dataset(3000, seed=1)
+    return GaussianClimate.fit(ds, Scaling.fit(ds, ["a", "b"]), modes=80, order=4)
+
+
+def dense(climate: GaussianClimate) -> np.ndarray:
+    """The covariance of a window, written out."""
+    eof = climate.eofs.double().flatten(1).numpy()
+    size, cells = eof.shape[1], climate.mask[0].numel()
+    full = np.einsum("kts,kn,km->tnsm", toeplitz(climate.autocovariance(WINDOW)), eof, eof, optimize=True)
+    for c, rho in enumerate(climate.residual_autocovariance(WINDOW)):
+        own = climate.patterns[climate.owner == c].double().flatten(1).numpy()
+        free = np.zeros((size, size))
+        place = slice(c * cells, (c + 1) * cells)
+        free[place, place] = np.eye(cells) - own.T @ own
+        full += np.einsum("ts,nm->tnsm", toeplitz(rho[None])[0], free)
+    return full.reshape(size * WINDOW, size * WINDOW)
+
+
+def test_eofs_are_orthonormal(climate):
+    eof = climate.eofs.flatten(1)
+    assert torch.allclose(eof @ eof.T, torch.eye(len(eof)), atol=1e-5)
+
+
+@pytest.mark.parametrize("sigma", [0.05, 0.5, 5.0])
+def test_denoiser_is_the_dense_wiener_filter(climate, world, sigma):
+    ds = world.dataset(WINDOW, seed=5)
+    when = torch.from_numpy(clock(ds["time"])).float()[None]
+    generator = torch.Generator().manual_seed(0)
+    x_t = torch.randn(2, WINDOW, 2, 12, 12, generator=generator)
+    got = climate.denoise(x_t, torch.tensor(sigma), when)
+    mean = climate.mean(when).double().flatten().numpy()
+    cov = dense(climate)
+    for b in range(2):
+        a = x_t[b].double().flatten().numpy() - mean
+        wanted = mean + cov @ np.linalg.solve(cov + sigma**2 * np.eye(len(cov)), a)
+        np.testing.assert_allclose(got[b].flatten().numpy(), wanted, atol=2e-5)
+
+
+def test_posterior_variance_is_the_dense_one(climate):
+    sigma = torch.tensor([0.1, 1.0])
+    got = climate.posterior_variance(sigma, WINDOW).numpy()
+    cov = dense(climate)
+    for i, s in enumerate(sigma.tolist()):
+        posterior = cov - cov @ np.linalg.solve(cov + s**2 * np.eye(len(cov)), cov)
+        wanted = np.diag(posterior).reshape(WINDOW, 2, -1).mean(axis=-1)
+        np.testing.assert_allclose(got[i], wanted, rtol=1e-3)
+
+
+def test_each_noise_level_of_a_batch_is_its_own(climate, world):
+    when = torch.from_numpy(clock(world.dataset(WINDOW, seed=5)["time"])).float()[None]
+    x_t = torch.randn(2, WINDOW, 2, 12, 12, generator=torch.Generator().manual_seed(1))
+    both = climate.denoise(x_t, torch.tensor([0.2, 3.0]), when)
+    apart = [climate.denoise(x_t[i : i + 1], torch.tensor(s), when) for i, s in enumerate((0.2, 3.0))]
+    assert torch.allclose(both, torch.cat(apart), atol=1e-6)
+
+
+def test_fit_finds_the_law_it_was_drawn_from(climate, world):
+    """Error of the fitted filter within 10 % of the exact one's on new data."""
+    ds = world.dataset(600, seed=9)
+    x = torch.from_numpy(climate.scaling.apply(np.stack([ds["a"], ds["b"]], axis=1))).unfold(0, WINDOW, 6)
+    x = x.permute(0, 4, 1, 2, 3)
+    when = torch.from_numpy(clock(ds["time"])).float()[None, :WINDOW]
+    scale = torch.tensor(climate.scaling.scale)[:, None, None]
+    centre = torch.tensor(climate.scaling.centre)[:, None, None]
+    exact = world.exact(WINDOW)
+    for sigma in (0.3, 3.0):
+        noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(2))
+        ours = climate.denoise(x + sigma * noise, torch.tensor(sigma), when)
+        physical = exact((x + sigma * noise) * scale + centre, torch.tensor(sigma * float(scale.mean())))
+        best = ((physical - centre) / scale - x).square().mean()
+        assert (ours - x).square().mean() < 1.1 * best
+
+
+def test_draws_have_the_fitted_covariance(climate):
+    generator = torch.Generator().manual_seed(3)
+    when = torch.zeros(6, 2)
+    k = len(climate.variance)
+    draws = climate.draw(
+        when,
+        torch.randn(4000, 6, k, generator=generator),
+        torch.randn(4000, 6, 2, 12, 12, generator=generator),
+    )
+    a = draws - climate.mean(when)
+    z = climate.project(a)[..., 0].double().numpy()
+    for lag in range(6):
+        wanted = climate.autocovariance(6)[0, lag]
+        got = (z[:, 5] * z[:, 5 - lag]).mean()
+        assert abs(got - wanted) < 5 * climate.variance[0].item() * np.sqrt(2 / 4000)
+    cov = dense(climate)
+    spread = np.sqrt(np.diag(cov)[: 2 * 144]).reshape(2, 12, 12)
+    np.testing.assert_allclose(a[:, 0].std(0).numpy(), spread, rtol=5 / np.sqrt(2 * 4000))
+
+
+def test_survives_a_file(climate, tmp_path):
+    climate.to_dataset().to_netcdf(tmp_path / "climate.nc")
+    with xr.open_dataset(tmp_path / "climate.nc") as ds:
+        again = GaussianClimate.from_dataset(ds.load())
+    x_t = torch.randn(1, WINDOW, 2, 12, 12, generator=torch.Generator().manual_seed(4))
+    when = torch.rand(1, WINDOW, 2, generator=torch.Generator().manual_seed(5))
+    assert torch.equal(
+        again.denoise(x_t, torch.tensor(1.0), when), climate.denoise(x_t, torch.tensor(1.0), when)
+    )
+    assert again.scaling == climate.scaling
+
+
+def test_masked_cells_stay_empty_and_disturb_nothing(world):
+    ds = world.dataset(1000, seed=1)
+    ds["b"] = ds["b"].where(ds["lat"] > 47)
+    climate = GaussianClimate.fit(ds, Scaling.fit(ds, ["a", "b"]), modes=60, order=2)
+    x_t = torch.randn(1, WINDOW, 2, 12, 12, generator=torch.Generator().manual_seed(4))
+    when = torch.rand(1, WINDOW, 2, generator=torch.Generator().manual_seed(5))
+    out = climate.denoise(x_t, torch.tensor(0.5), when)
+    assert torch.isfinite(out).all()
+    assert (out[:, :, ~climate.mask] == 0).all()
+    stirred = torch.where(climate.mask, x_t, x_t + 100.0)
+    inside = climate.shrink((x_t - climate.mean(when)) * climate.mask, torch.tensor(0.5))
+    again = climate.shrink((stirred - climate.mean(when)) * climate.mask, torch.tensor(0.5))
+    assert torch.equal(inside, again)
+
+
+def test_streaming_patterns_are_those_of_a_plain_svd():
+    rng = np.random.default_rng(0)
+    a = (rng.standard_normal((500, 30)) * 3 * 0.7 ** np.arange(30)) @ np.linalg.qr(
+        rng.standard_normal((30, 30))
+    )[0]
+    a = a.astype(np.float32)[:, None]
+
+    def anomalies(every):
+        for start in range(0, 500, 64):
+            yield start, a[start : start + 64 : every]
+
+    found = eofs.find_patterns(anomalies, 1, 30, 5, seed=0, power=4)
+    _, _, right = np.linalg.svd(a[:, 0], full_matrices=False)
+    angles = np.linalg.svd(found.fields @ right[:5].T, compute_uv=False)
+    assert angles.min() > 0.99
+
+
+def test_lagged_sums_do_not_cross_gaps():
+    """Two unbroken halves give the mean of what each gives alone."""
+    rng = np.random.default_rng(0)
+    a = np.cumsum(rng.standard_normal((200, 1, 8)), axis=0).astype(np.float32)
+    patterns = eofs.Patterns(np.eye(8, dtype=np.float32)[:3], np.zeros(3, dtype=np.int64))
+
+    def stream(part, block=32):
+        return lambda every: ((s, part[s : s + block : every]) for s in range(0, len(part), block))
+
+    joined = eofs.measure(stream(a), patterns, 1, 3, np.repeat([0, 1], 100))
+    apart = [eofs.measure(stream(half), patterns, 1, 3, np.zeros(100, int)) for half in (a[:100], a[100:])]
+    np.testing.assert_allclose(joined.residual, np.mean([m.residual for m in apart], axis=0), rtol=1e-5)
+
+
+def test_memory_does_not_grow_with_the_series():
+    def peak(frames: int) -> int:
+        lazy = da.random.default_rng(0).standard_normal((frames, 16, 16), chunks=(256, 16, 16))
+        time = np.datetime64("2001-01-01", "ns") + np.arange(frames) * np.timedelta64(1, "h")
+        coords = {"time": time, "lat": np.arange(16.0), "lon": np.arange(16.0)}
+        ds = xr.Dataset({"a": (("time", "lat", "lon"), lazy)}, coords=coords)
+        tracemalloc.start()
+        GaussianClimate.fit(ds, Scaling("mean-std", ("a",), (0.0,), (1.0,)), modes=8, order=2)
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return most
+
+    short, whole = peak(2048), 8192 * 16 * 16 * 8
+    assert peak(8192) < 1.3 * short < whole
+
+
+def test_too_short_a_period_is_refused(world):
+    ds = world.dataset(20, seed=0)
+    with pytest.raises(FinescaleError, match="needs 36 frames"):
+        GaussianClimate.fit(ds, Scaling.fit(ds, ["a", "b"]), modes=4, order=8)
