@@ -95,13 +95,9 @@ def build(
 
 def _reference(folder: Path, world: World) -> list[dict[str, Any]]:
     clock = Clock.between(*world.reference, every=1, calendar="standard", also=None)
-    hit = np.flatnonzero(clock.time.values == np.datetime64(world.storm))
-    if not hit.size:
-        raise FinescaleError(
-            f"the storm falls into the reference: {world.storm} is not in {' to '.join(world.reference)}; move one"
-        )
+    storm = int(np.argmax(clock.time.values == np.datetime64(world.storm)))
     terrain = build_terrain(world, 1)
-    weather = Weather(world, terrain, clock, REFERENCE, storm=int(hit[0]))
+    weather = Weather(world, terrain, clock, REFERENCE, storm=storm)
 
     def blocks() -> Iterator[Fields]:
         for _, fields in weather.blocks():

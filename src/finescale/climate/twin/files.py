@@ -34,7 +34,8 @@ CHUNK, SHARD = 168, 168 * 26
 def rounded(name: str, values: Real, finer: int = 1) -> Real:
     """Round values to the precision at which a variable is kept, or to a `finer` part of it."""
     quantum = QUANTUM[name] / finer
-    return np.asarray(np.round(values / np.float32(quantum)) * np.float32(quantum), dtype=np.float32)
+    steps = values * np.float32(1.0 / quantum)
+    return np.asarray(np.rint(steps, out=steps) * np.float32(quantum), dtype=np.float32)
 
 
 def write_zarr(
@@ -123,7 +124,7 @@ def _create(root: Path, source: Source, table: str, name: str, clock: Clock | No
     template = frame(source, name, da.zeros(shape, chunks=shard, dtype=np.float32), clock)
     template.attrs = source.attrs(table, name, "all", None if clock is None else clock.calendar)
     encoding = _encoding(name, template, clock)
-    codec = BloscCodec(cname="zstd", clevel=5, shuffle="bitshuffle", typesize=4)
+    codec = BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle", typesize=4)
     encoding[name] |= {"chunks": chunk, "shards": shard, "compressors": [codec]}
     path = root / source.folder(table, name)
     template.to_zarr(path, compute=False, zarr_format=3, consolidated=False, encoding=encoding, mode="w-")

@@ -63,7 +63,7 @@ def _pressure(sky: Sky, terrain: Terrain, day: Day, band: Real) -> Real:
     heat_low = (-90.0 * summer * day.sun) * terrain.heated
     month = sky.pressure[:, None, None] + 150.0 * summer
     return np.asarray(
-        sky.large + plane + month + 45.0 * sky.stream - 80.0 * band + heat_low, dtype=np.float32
+        sky.large + plane + month + 35.0 * sky.stream - 80.0 * band + heat_low, dtype=np.float32
     )
 
 

@@ -104,7 +104,7 @@ def _breezes(ground: Terrain, day: Day, quiet: Real) -> Real:
 def _gusts(stream: Real, terrain: Terrain, speed: Real, band: Real) -> Real:
     """Eddies of the mesoscale: stronger in strong wind, at fronts and over rough ground."""
     step = KM_PER_DEGREE * (terrain.grid.lat[1] - terrain.grid.lat[0])
-    size = (0.25 + 0.05 * speed + 0.8 * band) * (1.0 + 0.35 * terrain.inner.land) * np.float32(22.0 / step)
+    size = (0.12 + 0.065 * speed + 0.8 * band) * (1.0 + 0.35 * terrain.inner.land) * np.float32(22.0 / step)
     u = stream[:, :-2, 1:-1] - stream[:, 2:, 1:-1]
     v = stream[:, 1:-1, 2:] - stream[:, 1:-1, :-2]
     return np.stack([size * u, size * v])

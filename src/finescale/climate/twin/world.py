@@ -49,6 +49,19 @@ class World:
                 f"{self.factor}; choose cells = {2 * self.factor}, {3 * self.factor}, ..."
             )
 
+        for first, last in (self.reference, self.historical, self.scenario, self.truth):
+            if first >= last:
+                raise FinescaleError(f"a period ends after it begins: {first} to {last}; swap the days")
+        if not self.reference[0] <= self.storm[:10] <= self.reference[1]:
+            raise FinescaleError(
+                f"the storm falls into the reference: {self.storm} is not in {' to '.join(self.reference)}; move it"
+            )
+        if not self.scenario[0] <= self.truth[0] < self.truth[1] <= self.scenario[1]:
+            raise FinescaleError(
+                f"the fine truth lies within the scenario: {' to '.join(self.truth)} is not in "
+                f"{' to '.join(self.scenario)}; move it"
+            )
+
     @property
     def margin(self) -> int:
         """Fine cells that the models see beyond each side of the domain."""
