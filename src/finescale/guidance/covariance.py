@@ -19,6 +19,7 @@ from finescale.prior.gaussian import GaussianClimate
 
 # Bytes of factors that are kept: those of the middle of a series serve again and again.
 KEPT = 600 * 2**20
+KERNELS = 40
 
 
 class Covariance(Protocol):
@@ -40,6 +41,7 @@ class ClimateCovariance:
         self.climate, self.jitter = climate, jitter
         self._factors: OrderedDict[tuple[object, ...], Tensor] = OrderedDict()
         self._eofs: Tensor = climate.eofs.double()
+        self._times: OrderedDict[tuple[object, ...], list[Tensor]] = OrderedDict()
         self._seen: dict[int, tuple[Source, Tensor, Tensor]] = {}
 
     def solve(self, segment: Segment, frames: int, sigma: float, r: Tensor) -> Tensor:
@@ -56,16 +58,39 @@ class ClimateCovariance:
         return out
 
     def spread(self, segment: Segment, u: Tensor, like: Tensor, sigma: float, own: slice) -> Tensor:
-        """Return the wanted frames of C_t H^T u."""
-        climate, axes, left = self.climate, *self._waves(like.shape[1], sigma)
-        modes = len(climate.variance)
-        pulled = segment.adjoint(u.to(like), like)
-        series = climate.project(pulled)
-        kernel = torch.einsum("kti,ki,ksi->kts", axes[:modes, own], left[:modes], axes[:modes]).to(like)
-        inside = climate.reconstruct(torch.einsum("kts,msk->mtk", kernel, series))
-        rest = torch.einsum("cti,ci,csi->cts", axes[modes:, own], left[modes:], axes[modes:]).to(like)
-        free = pulled - climate.reconstruct(series)
-        return (inside + torch.einsum("cts,mschw->mtchw", rest, free)) * climate.mask
+        """Return the wanted frames of C_t H^T u.
+
+        Time and space are separate along each axis of the climate, so the series of the EOFs come from the few
+        observed values, and only the wanted frames are ever built as fields.
+        """
+        climate, modes = self.climate, len(self.climate.variance)
+        kernels = self._kernels(segment, like.shape[1], sigma, own)
+        white = torch.zeros_like(like[:, own])
+        series: Tensor | float = 0.0
+        for (source, _), kernel, piece in zip(segment.parts, kernels, segment.split(u), strict=True):
+            kernel, piece = kernel.to(like), piece.to(like)
+            seen = self._source(source)[0].to(like)
+            observed = (piece.flatten(-2) @ seen.T).permute(2, 1, 0)
+            series = series + (kernel[:modes] @ observed).permute(2, 1, 0)
+            channels = list(source.channels)
+            rest = torch.einsum("cts,mscn->mtcn", kernel[modes:][channels], piece)
+            white[:, :, channels] += source.space.adjoint(rest)
+        out: Tensor = (white + climate.reconstruct(series - climate.project(white))) * climate.mask
+        return out
+
+    def _kernels(self, segment: Segment, frames: int, sigma: float, own: slice) -> list[Tensor]:
+        """For each product, covariance in time of every axis between wanted frames and stamps ``[K + C, own, S]``."""
+        key = (segment.layout, frames, sigma, own.start, own.stop)
+        if key not in self._times:
+            axes, left = self._waves(frames, sigma)
+            ahead = axes[:, own] * left[:, None]
+            self._times[key] = [
+                torch.einsum("kti,st,kui->kus", axes, view.time, ahead).float() for _, view in segment.parts
+            ]
+            while len(self._times) > KERNELS:
+                self._times.popitem(last=False)
+        self._times.move_to_end(key)
+        return self._times[key]
 
     def _waves(self, frames: int, sigma: float) -> tuple[Tensor, Tensor]:
         axes, variance = (v.double() for v in self.climate.waves(frames))
@@ -97,7 +122,7 @@ class ClimateCovariance:
                 theirs = torch.einsum("at,kti->kai", look.time, axes)
                 time = torch.einsum("kai,ki,kbi->kab", mine, left, theirs)
                 seen = self._source(other)[0]
-                block = _outer(time[:modes], eofs, seen)
+                block = _outer(time[:modes], eofs, seen, other is source)
                 if other is source:
                     block += _diagonal(time[modes:][list(source.channels)], free)
                 elif shared := set(source.channels) & set(other.channels):
@@ -136,13 +161,15 @@ class ClimateCovariance:
         return out.flatten(0, 2).flatten(1)
 
 
-def _outer(time: Tensor, left: Tensor, right: Tensor) -> Tensor:
+def _outer(time: Tensor, left: Tensor, right: Tensor, symmetric: bool) -> Tensor:
     """Sum over k of time[k] ``[A, B]`` kron (left[k] right[k]^T): ``[A * n, B * m]``."""
     (_, a, b), n, m = time.shape, left.shape[1], right.shape[1]
     out = torch.empty(a, n, b, m, dtype=time.dtype)
     for i in range(a):
-        for j in range(b):
+        for j in range(i if symmetric else 0, b):
             out[i, :, j] = (left * time[:, i, j, None]).T @ right
+            if symmetric:
+                out[j, :, i] = out[i, :, j].T
     return out.reshape(a * n, b * m)
 
 

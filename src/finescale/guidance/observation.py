@@ -4,6 +4,7 @@ A `Segment` is the part of an observation that lies in a stretch of hours, flatt
 Cells that are NaN in y are unobserved: their rows carry no information and are masked, never filled.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -89,15 +90,16 @@ class Segment:
 
     def adjoint(self, v: Tensor, like: Tensor) -> Tensor:
         """H^T v: ``[..., n]`` to a state of the shape of `like` ``[..., T, C, H, W]``."""
-        out, begin = torch.zeros_like(like), 0
-        for source, view in self.parts:
-            shape = (len(view.time), len(source.channels), source.space.size)
-            piece = (v * self.mask)[..., begin : begin + shape[0] * shape[1] * shape[2]].reshape(
-                *v.shape[:-1], *shape
-            )
+        out = torch.zeros_like(like)
+        for (source, view), piece in zip(self.parts, self.split(v), strict=True):
             out[..., list(source.channels), :, :] += view.adjoint(piece)
-            begin += shape[0] * shape[1] * shape[2]
         return out
+
+    def split(self, v: Tensor) -> list[Tensor]:
+        """The values of each product ``[..., K, C, size]``, zero where masked."""
+        shapes = [(len(view.time), len(source.channels), source.space.size) for source, view in self.parts]
+        pieces = (v * self.mask).split([math.prod(shape) for shape in shapes], -1)
+        return [p.reshape(*v.shape[:-1], *shape) for p, shape in zip(pieces, shapes, strict=True)]
 
     def residual(self, x: Tensor) -> Tensor:
         """Return y - H x ``[..., n]``, zero where masked."""
@@ -116,8 +118,12 @@ class Segment:
     @cached_property
     def pattern(self) -> tuple[object, ...]:
         """What the factor of H C H^T + R depends on: equal patterns may share it."""
-        layout = tuple((id(s), v.stop - v.first, v.first % s.clock.every) for s, v in self.parts)
-        return (*layout, self.mask.numpy(force=True).tobytes())
+        return (*self.layout, self.mask.numpy(force=True).tobytes())
+
+    @cached_property
+    def layout(self) -> tuple[object, ...]:
+        """Where the stamps of each product lie in the stretch."""
+        return tuple((id(s), v.stop - v.first, v.first % s.clock.every) for s, v in self.parts)
 
 
 @dataclass(frozen=True)

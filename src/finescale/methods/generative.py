@@ -6,12 +6,10 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 import xarray as xr
-from safetensors.numpy import load_file, save_file
 from torch import Tensor
 
 from finescale.errors import FinescaleError
@@ -26,17 +24,16 @@ from finescale.guidance.matheron import GaussianPosterior
 from finescale.guidance.recipes import GuidanceSpec
 from finescale.guidance.solver import SamplerSpec, levels
 from finescale.guidance.wave import Wave
-from finescale.methods import card
+from finescale.methods import shelf
 from finescale.methods.downscaler import check_coarse
 from finescale.methods.ensemble import dataset, physical
 from finescale.methods.stream import Stream
-from finescale.prior.card import Prior, load_prior, write_prior
+from finescale.prior.card import Prior
 from finescale.prior.gaussian import GaussianClimate
 from finescale.prior.window import WindowSpec
 
 # Seconds between two notes of a streamed run.
 NOTE_EVERY = 30.0
-METHOD = "generative"
 
 
 @dataclass(frozen=True)
@@ -186,44 +183,12 @@ class GenerativeDownscaler:
 
     def save(self, folder: Path) -> None:
         """Write the card, the prior and the settings."""
-        card.save(folder, METHOD, self.fine, self.coarse, self.variables)
-        write_prior(folder / "prior", self.prior.denoiser, self.prior.card)
-        body: dict[str, Any] = {
-            "every": self.coarsening.every,
-            "how": self.coarsening.how,
-            "sampler": asdict(self.sampler),
-            "guidance": asdict(self.guidance),
-            "windows": asdict(self.windows),
-            "error": self.error,
-            "group": self.group,
-            "batch": self.batch,
-        }
-        if self.climate is not None:
-            body["climate"] = self.climate.metadata()
-            save_file(self.climate.tensors(), folder / "climate.safetensors")
-        (folder / "generative.json").write_text(json.dumps(body, indent=1, sort_keys=True) + "\n")
+        shelf.save(folder, self)
 
     @classmethod
     def load(cls, folder: Path) -> "GenerativeDownscaler":
         """Read back what `save` wrote."""
-        found = card.load(folder, METHOD)
-        body = json.loads((folder / "generative.json").read_text())
-        climate = None
-        if "climate" in body:
-            climate = GaussianClimate.from_parts(body["climate"], load_file(folder / "climate.safetensors"))
-        guidance = body["guidance"] | {"std": tuple((n, s) for n, s in body["guidance"]["std"])}
-        return cls(
-            load_prior(folder / "prior"),
-            Coarsening(found.fine, found.coarse, body["every"], body["how"]),
-            found.variables,
-            SamplerSpec(**body["sampler"]),
-            GuidanceSpec(**guidance),
-            WindowSpec(**body["windows"]),
-            climate,
-            body["error"],
-            body["group"],
-            body["batch"],
-        )
+        return cls(**shelf.load(folder))
 
     def _check(self, coarse: xr.Dataset, members: int) -> Conditions:
         if members < 1:

@@ -1,0 +1,65 @@
+"""A generative method as a folder: its card, its prior and the settings that it is run with."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from safetensors.numpy import load_file, save_file
+
+from finescale.grid.coarsening import Coarsening
+from finescale.guidance.recipes import GuidanceSpec
+from finescale.guidance.solver import SamplerSpec
+from finescale.methods import card
+from finescale.prior.card import load_prior, write_prior
+from finescale.prior.gaussian import GaussianClimate
+from finescale.prior.window import WindowSpec
+
+if TYPE_CHECKING:
+    from finescale.methods.generative import GenerativeDownscaler
+
+METHOD = "generative"
+FILE = "generative.json"
+CLIMATE = "climate.safetensors"
+
+
+def save(folder: Path, method: "GenerativeDownscaler") -> None:
+    """Write everything that the method needs."""
+    card.save(folder, METHOD, method.fine, method.coarse, method.variables)
+    write_prior(folder / "prior", method.prior.denoiser, method.prior.card)
+    body: dict[str, Any] = {
+        "every": method.coarsening.every,
+        "how": method.coarsening.how,
+        "sampler": asdict(method.sampler),
+        "guidance": asdict(method.guidance),
+        "windows": asdict(method.windows),
+        "error": method.error,
+        "group": method.group,
+        "batch": method.batch,
+    }
+    if method.climate is not None:
+        body["climate"] = method.climate.metadata()
+        save_file(method.climate.tensors(), folder / CLIMATE)
+    (folder / FILE).write_text(json.dumps(body, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def load(folder: Path) -> dict[str, Any]:
+    """The parts of a method that `save` wrote, by the names of its attributes."""
+    found = card.load(folder, METHOD)
+    body = json.loads((folder / FILE).read_text(encoding="utf-8"))
+    climate = None
+    if "climate" in body:
+        climate = GaussianClimate.from_parts(body["climate"], load_file(folder / CLIMATE))
+    std = tuple((name, value) for name, value in body["guidance"]["std"])
+    return {
+        "prior": load_prior(folder / "prior"),
+        "coarsening": Coarsening(found.fine, found.coarse, body["every"], body["how"]),
+        "variables": found.variables,
+        "sampler": SamplerSpec(**body["sampler"]),
+        "guidance": GuidanceSpec(**body["guidance"] | {"std": std}),
+        "windows": WindowSpec(**body["windows"]),
+        "climate": climate,
+        "error": body["error"],
+        "group": body["group"],
+        "batch": body["batch"],
+    }
