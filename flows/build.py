@@ -14,6 +14,7 @@ from prefect.futures import PrefectFuture
 from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
+from finescale.pipeline import registering
 from finescale.pipeline.executor import DvcExecutor, StageFailed
 from finescale.pipeline.project import Project
 from finescale.pipeline.stage import Stage
@@ -43,23 +44,14 @@ def bring_up_to_date(stage: Stage, root: Path) -> State[str]:
 @task(cache_policy=NO_CACHE)
 def register(root: Path) -> str:
     """Offer the model to the registry; nothing happens when it is there already."""
-    from finescale.pipeline.registering import register as offer
-
-    said = offer(Project(root))
+    said = registering.register(Project(root))
     get_run_logger().info(said)
     return said
 
 
 @flow(name="build", task_runner=ThreadPoolTaskRunner(max_workers=2))  # type: ignore[arg-type]
 def build(root: Path = HOME) -> State[dict[str, str]]:
-    """Bring the whole pipeline up to date and publish the verdict.
-
-    Args:
-        root: The project's folder.
-
-    Returns:
-        What became of each stage: Completed, Restored or Skipped.
-    """
+    """Bring a project's whole pipeline up to date, publish the verdict, and tell what became of each stage."""
     project = Project(root)
     if project.prepare():
         get_run_logger().info("dvc.yaml was rendered anew")

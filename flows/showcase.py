@@ -27,10 +27,9 @@ def stage_figures(root: Path, stage: Stage) -> None:
 
 def verdict(root: Path, states: dict[str, str], registered: str) -> None:
     """Publish the skill table, what became of each stage, and where everything lies."""
-    table = skill_table(root)
-    create_table_artifact(
-        table=table.reset_index().to_dict(orient="list"), key="verdict", description="CRPS by method"
-    )
+    table = skill_table(root).reset_index()
+    rows = [{str(key): value for key, value in row.items()} for row in table.to_dict(orient="records")]
+    create_table_artifact(table=rows, key="verdict", description="CRPS on held-out hours")
     lines = [f"- {name}: {state}" for name, state in states.items()]
     text = "\n".join(
         ["## Stages", *lines, "", "## Model", registered, "", "## Where", *(f"- {w}" for w in where(root))]
