@@ -131,7 +131,7 @@ def test_all_bad_rows_are_told_at_once(shelf):
     shutil.rmtree(folder / "h/tas.zarr")
     (folder / "tas_s.nc").write_bytes((folder / "tas_s.nc").read_bytes()[:3000])
     facets = {**FACETS, "experiment_id": ["historical", "ssp245"]}
-    with pytest.raises(FinescaleError, match=r"line 2 \(.*MODEL-A.*\): tas.zarr: it is missing"):
+    with pytest.raises(FinescaleError, match=r"line 2 \(.*MODEL-A.*\): h/tas.zarr: it is missing"):
         catalogue.open_series(path, facets, variables=["tas"])
     with pytest.raises(FinescaleError, match=r"line 3 .*tas_s.nc: it cannot be opened"):
         catalogue.open_series(path, {**FACETS, "experiment_id": "ssp245"}, variables=["tas"])

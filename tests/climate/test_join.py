@@ -3,7 +3,7 @@
 import pytest
 import xarray as xr
 
-from finescale.climate.join import join_time
+from finescale.climate.join import common_times, join_time
 from finescale.errors import FinescaleError
 
 
@@ -68,3 +68,21 @@ def test_static_pieces_cannot_be_joined(cmip):
     static = cmip().isel(time=0, drop=True)
     with pytest.raises(FinescaleError, match="b has none"):
         join_time([cmip(), static], ["a", "b"])
+
+
+def test_instants_given_more_often_are_thinned_to_the_common_times(cmip):
+    often, rare = cmip("tas", steps=16, freq="3h"), cmip("psl", steps=8, freq="6h")
+    tas, psl = common_times([often, rare], ["tas", "psl"])
+    xr.testing.assert_identical(tas, often.isel(time=slice(None, None, 2)))
+    xr.testing.assert_identical(psl, rare)
+
+
+def test_means_and_other_times_are_not_thinned(cmip):
+    often, rare = cmip("pr", steps=16, freq="3h"), cmip("psl", steps=8, freq="6h")
+    often["pr"].attrs["cell_methods"] = "time: mean"
+    with pytest.raises(
+        FinescaleError, match="pr has others than the rarest, and only instants may be thinned"
+    ):
+        common_times([often, rare], ["pr", "psl"])
+    with pytest.raises(FinescaleError, match="share their times"):
+        common_times([cmip("tas", start="2001-01-01T01", steps=16, freq="3h"), rare], ["tas", "psl"])

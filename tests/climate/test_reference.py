@@ -138,7 +138,10 @@ class Ranges(http.server.SimpleHTTPRequestHandler):
 
     def do_GET(self):
         wanted = self.headers.get("Range")
-        body = Path(self.translate_path(self.path)).read_bytes()
+        path = Path(self.translate_path(self.path))
+        if not path.is_file():
+            return self.send_error(404)
+        body = path.read_bytes()
         part = body
         if wanted:
             first, _, last = wanted.removeprefix("bytes=").partition("-")
@@ -186,3 +189,20 @@ def test_a_store_in_memory(cmip):
             open_reference("memory://ref/a.zarr", variables=["tas"])
     finally:
         fsspec.filesystem("memory").store.clear()
+
+
+def test_an_esgf_catalogue_whose_paths_are_web_addresses(cmip, tmp_path, web):
+    from finescale.climate import catalogue
+
+    rows, pieces = [], []
+    for k in range(2):
+        pieces.append(cmip("tas", start=f"2001-01-0{1 + 2 * k}", steps=8))
+        pieces[k].to_netcdf(tmp_path / f"tas_{k}.nc", engine="h5netcdf")
+        rows.append({"source_id": "M", "experiment_id": "historical", "variable_id": "tas", "time_range": str(k),
+                     "path": f"{web}/tas_{k}.nc"})  # fmt: skip
+    catalogue.write(tmp_path, rows, id="esgf", description="Two files behind a web server.")
+    ds = catalogue.open_series(f"{web}/catalogue.json", {"source_id": "M"}, variables=["tas"])
+    np.testing.assert_array_equal(ds["tas"], xr.concat([p["tas"] for p in pieces], dim="time"))
+    (tmp_path / "tas_1.nc").unlink()
+    with pytest.raises(FinescaleError, match=r"line 3 .*tas_1.nc: it cannot be opened"):
+        catalogue.open_series(f"{web}/catalogue.json", {"source_id": "M"}, variables=["tas"])

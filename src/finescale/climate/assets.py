@@ -101,7 +101,8 @@ def _through_intake(
 
 def _say(catalogue: Catalogue, row: Mapping[str, Any], what: str) -> str:
     facets = ".".join(str(row[c]) for c in catalogue.series_columns if not pd.isna(row.get(c)))
-    asset = str(row[catalogue.asset_column]).rstrip("/").rsplit("/", 1)[-1]
+    cell = str(row[catalogue.asset_column]).rstrip("/")
+    asset = Path(cell).name if Path(cell).is_absolute() else cell  # messages carry no path of this machine
     return (
         f"a row of the catalogue points to a readable asset: {catalogue.name}, line {row[ROW]} "
         f"({facets}, {row[catalogue.variable_column]}): {asset}: {what}; mend or remove that row"

@@ -17,7 +17,7 @@ import xarray as xr
 from intake_esm.core import esm_datastore
 
 from finescale.climate.assets import AssetError, open_asset
-from finescale.climate.join import join_time
+from finescale.climate.join import common_times, join_time
 from finescale.climate.provenance import row_attrs, series_attrs
 from finescale.climate.subset import Period, Region, crop_period, crop_region
 from finescale.climate.table import ROW, Catalogue, load
@@ -87,6 +87,7 @@ def open_series(
         _open_variable(loaded, dict(facets), name, period, region, margin, storage_options)
         for name in variables
     ]
+    members = common_times(members, variables)
     try:
         merged = xr.merge(members, join="exact", compat="override", combine_attrs="drop_conflicts")
     except ValueError as error:

@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 
 from finescale.climate.provenance import series_attrs
-from finescale.climate.timeline import seconds
+from finescale.climate.timeline import sampling, seconds
 from finescale.errors import FinescaleError
 
 # A month has 28 to 31 days and a year 365 or 366: seams of monthly data may differ by this factor.
@@ -114,3 +114,29 @@ def _first_key(ds: xr.Dataset) -> tuple[int, ...]:
 
 def _stamp(ds: xr.Dataset, position: int) -> str:
     return str(ds["time"].values[position])[:16]
+
+
+def common_times(parts: Sequence[xr.Dataset], names: Sequence[str]) -> list[xr.Dataset]:
+    """Thin instants to the times that all variables have: a model may give one variable more often than another.
+
+    Args:
+        parts: one dataset a variable.
+        names: their variables; a part without time, or with the times of all others, comes back unchanged.
+    """
+    axes = [p.indexes["time"] for p in parts if "time" in p.indexes]
+    if all(axis.equals(axes[0]) for axis in axes):
+        return list(parts)
+    rarest = min(axes, key=len)
+    thinned = []
+    for name, part in zip(names, parts, strict=True):
+        if "time" not in part.indexes or part.indexes["time"].equals(rarest):
+            thinned.append(part)
+            continue
+        where = part.indexes["time"].get_indexer(rarest)
+        if np.any(where < 0) or "mean" in {sampling(v) for v in part.data_vars.values()}:
+            raise FinescaleError(
+                f"variables of one series share their times: {name} has others than the rarest, "
+                "and only instants may be thinned; choose one table_id for all"
+            )
+        thinned.append(part.isel(time=where))
+    return thinned
