@@ -75,10 +75,8 @@ def main():
     ):  # compiled before the clock starts, for both sides
         work(*warm)
     ours(*warm, options.threads)
-    times = dict.fromkeys(
-        ["ours", "scoringrules fair CRPS", "xskillscore CRPS", "xskillscore ranks", "scoringrules energy"],
-        0.0,
-    )
+    peers = ("scoringrules fair CRPS", "xskillscore CRPS", "xskillscore ranks", "scoringrules energy")
+    times = dict.fromkeys(("ours", *peers), 0.0)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     grown = 0
     for k in range(VARIABLES):
@@ -101,7 +99,7 @@ def main():
             if work is fair_crps:
                 np.testing.assert_allclose(mine[0], theirs, rtol=1e-6)
             elif work is rank_histogram:
-                np.testing.assert_array_equal(mine[1], theirs)
+                np.testing.assert_allclose(mine[1], theirs, atol=5)  # equal float32 values rank at random
             elif work is energy:
                 np.testing.assert_allclose(mine[2], theirs, rtol=1e-5)
     print(f"{options.members} members x {shape} x {VARIABLES} variables, {options.threads} threads")

@@ -19,6 +19,18 @@ METRICS = {
     "bias": ("mean error of the ensemble mean", "zero"),
     "spread_skill": ("spread over error of the mean", "one"),
     "pit_reliability": ("unevenness of the ranks", "least"),
+    "coverage_50": ("share of truths in the central half of the ensemble", "half"),
+    "coverage_90": ("share of truths in the central nine tenths", "nine"),
+    "twcrps_p90": ("CRPS above the 90th percentile of the truth", "least"),
+    "twcrps_p99": ("CRPS above the 99th percentile of the truth", "least"),
+    "brier_p90": ("Brier score of exceeding the 90th percentile", "least"),
+    "brier_p99": ("Brier score of exceeding the 99th percentile", "least"),
+    "energy": ("energy score of whole fields", "least"),
+    "variogram": ("variogram score of whole fields", "least"),
+    "field_reliability": ("unevenness of the ranks of whole fields (average rank)", "least"),
+    "depth_reliability": ("unevenness of the ranks of whole fields (band depth)", "least"),
+    "gradient_ratio": ("steps from cell to cell over those of the truth", "one"),
+    "seam_space": ("steps across the edges of coarse cells over those within, against the truth", "one"),
     "melr": ("distance of the spectra, all scales", "least"),
     "melr_over_200km": ("distance of the spectra, over 200 km", "least"),
     "melr_50_200km": ("distance of the spectra, 50 to 200 km", "least"),
@@ -28,11 +40,19 @@ METRICS = {
     "p99_bias": ("mean error of the 99th percentile", "zero"),
     "coarse_misfit": ("distance from the coarse input, in its standard deviations", "least"),
 }
-GOAL_WORDS = {"least": "least is best", "zero": "nearest to 0 is best", "one": "nearest to 1 is best"}
+GOAL_WORDS = {
+    "least": "least is best",
+    "zero": "nearest to 0 is best",
+    "one": "nearest to 1 is best",
+    "half": "nearest to 0.5 is best",
+    "nine": "nearest to 0.9 is best",
+}
 DISTANCE: dict[str, Callable[[float], float]] = {
     "least": lambda value: value,
     "zero": abs,
     "one": lambda value: abs(value - 1),
+    "half": lambda value: abs(value - 0.5),
+    "nine": lambda value: abs(value - 0.9),
 }
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from finescale.grid.coarsening import Coarsening
 from finescale.scores import checks, ensemble, exceedance, spectrum, steps, vectors
 from finescale.scores.bootstrap import Means
+from finescale.scores.traces import Pair, Traces
 
 BLOCK_BYTES = 128 * 2**20
 
@@ -26,6 +27,9 @@ class Hourly:
         distances: Squared distances between truth and members in standard deviations of the truth, [T, M+1, M+1].
         average: Mean ranks of truth and members [T, M + 1].
         depth: Band depths of truth and members [T, M + 1].
+        points: Series of members and truth at a few cells, [M, T, P] and [T, P].
+        clouds: Projections of members and truth in standard deviations of the truth, [M, T, D] and [T, D].
+        cycles: Mean cycle of the day of all members and of the truth, about its own mean, [24, cells] each.
     """
 
     regional: Means
@@ -33,6 +37,9 @@ class Hourly:
     distances: NDArray[np.float64]
     average: NDArray[np.float64]
     depth: NDArray[np.float64]
+    points: Pair
+    clouds: Pair
+    cycles: Pair
 
 
 def reduce(
@@ -58,6 +65,7 @@ def reduce(
     radial = spectrum.Radial.of(coarsening.fine)
     seams = steps.seam_masks(*coarsening.fine.shape, coarsening.coarse.shape)
     limits = exceedance.thresholds(o)
+    traces = Traces(coarsening.fine.shape, o["time"].dt.hour.to_numpy())
     regional: list[Means] = []
     whole: list[Means] = []
     for block in blocks(x):
@@ -72,6 +80,7 @@ def reduce(
         whole.append(
             spectrum.hourly_power(values, truth, radial)
             | steps.hourly_steps(values, truth, seams)
+            | traces.add(values, truth)
             | vectors.preranks(values, truth, weights[0], threads=threads)
             | {
                 "variogram": vectors.variogram_score(values, truth, threads=threads),
@@ -81,7 +90,7 @@ def reduce(
                 ),
             }
         )
-    return _joined(regional, whole, seed)
+    return _joined(regional, whole, traces, seed)
 
 
 def joint(parts: list[Hourly], seed: int) -> Means:
@@ -109,7 +118,7 @@ def blocks(x: xr.DataArray) -> Iterator[slice]:
         yield slice(start, min(start + step, x.sizes["time"]))
 
 
-def _joined(regional: list[Means], whole: list[Means], seed: int) -> Hourly:
+def _joined(regional: list[Means], whole: list[Means], traces: Traces, seed: int) -> Hourly:
     moments = np.concatenate([part.pop("moments") for part in whole], axis=1).mean(axis=1)
     variance = float(moments[1] - moments[0] ** 2)
     everything = {key: np.concatenate([part[key] for part in whole]) for key in whole[0]}
@@ -124,4 +133,7 @@ def _joined(regional: list[Means], whole: list[Means], seed: int) -> Hourly:
         distances=distances / variance if variance > 0 else np.zeros_like(distances),
         average=average,
         depth=depth,
+        points=traces.points(),
+        clouds=traces.clouds(float(np.sqrt(variance)) or 1.0),
+        cycles=traces.cycles(),
     )

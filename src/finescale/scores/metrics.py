@@ -65,7 +65,11 @@ WHOLE: Formulas = {
     "field_reliability": of_ranks("average"),
     "depth_reliability": of_ranks("depth"),
     "gradient_ratio": ratio("gradient"),
+    "increment_ratio": ratio("increment"),
     "seam_space": lambda means, members: ratio("seam")(means, members) / ratio("gradient")(means, members),
+}
+PHYSICS: Formulas = {
+    f"{name}_ratio": ratio(name) for name in ("divergence", "vorticity", "ageostrophic", "advection")
 }
 JOINT = ("energy", "field_reliability", "depth_reliability")
 ENSEMBLE_ONLY = (
@@ -77,3 +81,14 @@ ENSEMBLE_ONLY = (
     "depth_reliability",
 )
 NEEDS_MEMBERS = dict.fromkeys(ENSEMBLE_ONLY, 2)
+# One number for the whole period: resampled days would tear the storm or the cloud of fields apart.
+WITHOUT_INTERVAL = (
+    "sliced_wasserstein",
+    "diurnal_rmse",
+    "storm_depth",
+    "storm_time",
+    "storm_track",
+    "storm_wind",
+    "storm_wind_time",
+    "storm_duration",
+)

@@ -11,14 +11,13 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from finescale.grid.coarsening import Coarsening
-from finescale.scores import checks, consistency, extremes, hourly, spectrum
+from finescale.scores import checks, consistency, extremes, hourly, spectrum, structure
 from finescale.scores.bootstrap import DayBootstrap, Means
 from finescale.scores.hours import CLASSES, Hours
 from finescale.scores.metrics import JOINT, REGIONAL, WHOLE
 from finescale.scores.regions import regions
+from finescale.scores.structure import Row
 from finescale.scores.table import COLUMNS
-
-Row = tuple[str, str, str, float, float, float]  # region, hours, metric, value, low, high
 
 
 def score(
@@ -63,6 +62,7 @@ def score(
     for name in names:
         part = hourly.reduce(x[name], o[name], coarsening, stacked, seed=seed, threads=workers)
         found = [*_mean_rows(part, hours, bootstrap, list(weights), x.sizes["member"], coarsening)]
+        found += structure.variable_rows(part, x[name], o[name], hours, bootstrap)
         found += _percentile_rows(x[name], o[name], hours, bootstrap, weights, workers)
         if coarse is not None:
             found += _misfit_rows(x, coarse, coarsening, name, resamples, seed)
@@ -70,6 +70,7 @@ def score(
         parts.append(part)
     if len(parts) > 1:
         rows += [("all", row) for row in _joint_rows(parts, hours, bootstrap, seed)]
+    rows += [("all", row) for row in structure.joint_rows(parts, x, o, hours, bootstrap)]
     return pd.DataFrame([(method, case, name, *row) for name, row in rows], columns=COLUMNS)
 
 

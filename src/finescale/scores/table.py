@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from finescale.scores.bootstrap import MIN_DAYS
-from finescale.scores.metrics import NEEDS_MEMBERS
+from finescale.scores.metrics import NEEDS_MEMBERS, WITHOUT_INTERVAL
 
 
 class Score(NamedTuple):
@@ -63,6 +63,10 @@ def unavailable(table: pd.DataFrame) -> pd.DataFrame:
     for metric, least in NEEDS_MEMBERS.items():
         reason[table["value"].isna() & (table["metric"] == metric)] = f"it needs {least} members or more"
     reason[table["value"].isna() & (reason == "")] = "the truth does not vary"
-    reason[table["value"].notna() & table["low"].isna()] = f"an interval needs {MIN_DAYS} days or more"
+    open_ended = table["value"].notna() & table["low"].isna()
+    reason[open_ended] = f"an interval needs {MIN_DAYS} days or more"
+    reason[open_ended & table["metric"].isin(WITHOUT_INTERVAL)] = (
+        "one number for the whole period has no interval"
+    )
     found = table[["method", "case", "metric"]].assign(reason=reason)
     return found[reason != ""].drop_duplicates(ignore_index=True)

@@ -29,7 +29,7 @@
   options("hours", ["all", "observed", "between"].filter((h) => card.words.hours.includes(h)));
   form.elements.metric.value = "crps";
 
-  const distance = { least: (v) => v, zero: Math.abs, one: (v) => Math.abs(v - 1) };
+  const distance = { least: (v) => v, zero: Math.abs, one: (v) => Math.abs(v - 1), half: (v) => Math.abs(v - 0.5), nine: (v) => Math.abs(v - 0.9) };
 
   function table(place, rows, metric) {
     const goal = card.metrics[metric][1];

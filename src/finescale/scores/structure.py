@@ -1,0 +1,162 @@
+"""Rows of the scorecard about structure: time, clouds of fields, physics between variables, and the storm."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from finescale.grid.grid import Grid
+from finescale.scores import distance, metrics, physics, series, storms
+from finescale.scores.bootstrap import DayBootstrap, Means
+from finescale.scores.hourly import Hourly, blocks
+from finescale.scores.hours import Hours
+
+Row = tuple[str, str, str, float, float, float]  # region, hours, metric, value, low, high
+PHYSICS_MEMBERS = 4  # ratios of variances over millions of cells need no more
+SSIM_MEMBERS = 4
+NONE = float("nan")
+
+
+def variable_rows(
+    part: Hourly, x: xr.DataArray, o: xr.DataArray, hours: Hours, bootstrap: DayBootstrap
+) -> Iterator[Row]:
+    """Give the rows of one variable.
+
+    Args:
+        part: What the pass left of it.
+        x: Members [member, time, lat, lon].
+        o: Truth [time, lat, lon].
+        hours: The clock.
+        bootstrap: The resampled days.
+    """
+    everything = hours.mask("all")
+    yield ("all", "all", "temporal_melr", *bootstrap.interval(series.temporal_melr(*part.points, bootstrap)))
+    products = {
+        "lagged": series.lagged_products(part.points[0]),
+        "true_lagged": series.lagged_products(part.points[1]),
+    }
+    means = bootstrap.means(products, everything)
+    yield ("all", "all", "autocorrelation_error", *bootstrap.interval(series.autocorrelation_error(means, 0)))
+    observed, between = (hours.mask(kind) for kind in ("observed", "between"))
+    if observed.any() and between.any():
+        yield (
+            "all",
+            "all",
+            "seam_time",
+            *bootstrap.interval(_seam_time(part.whole, observed, between, bootstrap)),
+        )
+    for kind, mask in (("observed", observed), ("all", everything)):
+        if mask.any():
+            cloud = distance.sliced_wasserstein(part.clouds[0][:, mask], part.clouds[1][mask])
+            yield ("all", kind, "sliced_wasserstein", cloud, NONE, NONE)
+    if observed.any():
+        yield ("all", "observed", "ssim", *bootstrap.interval(_ssim(x, o, observed, bootstrap)))
+    difference = part.cycles[0] - part.cycles[1]
+    yield ("all", "all", "diurnal_rmse", float(np.sqrt(np.nanmean(difference**2))), NONE, NONE)
+
+
+def joint_rows(
+    parts: list[Hourly], x: xr.Dataset, o: xr.Dataset, hours: Hours, bootstrap: DayBootstrap
+) -> Iterator[Row]:
+    """Give the rows that are about several variables at once.
+
+    Args:
+        parts: What the pass left of every variable.
+        x: Members [member, time, lat, lon].
+        o: Truth [time, lat, lon].
+        hours: The clock.
+        bootstrap: The resampled days.
+    """
+    everything = hours.mask("all")
+    grid = Grid.from_dataset(o)
+    if len(parts) > 1:
+        products = {
+            "products": series.variable_products([p.points[0] for p in parts]),
+            "true_products": series.variable_products([p.points[1] for p in parts]),
+        }
+        means = bootstrap.means(products, everything)
+        yield ("all", "all", "correlation_error", *bootstrap.interval(series.correlation_error(means, 0)))
+    statistics = _physics(x, o, grid)
+    if statistics:
+        means = bootstrap.means(statistics, everything)
+        for metric, formula in metrics.PHYSICS.items():
+            if metric.removesuffix("_ratio") in statistics:
+                yield ("all", "all", metric, *bootstrap.interval(formula(means, 0)))
+    if "psl" in o:
+        for metric, value in _storm_errors(x, o, grid).items():
+            yield ("all", "all", metric, value, NONE, NONE)
+
+
+def _seam_time(
+    whole: Means, observed: NDArray[np.bool_], between: NDArray[np.bool_], bootstrap: DayBootstrap
+) -> NDArray[np.float64]:
+    """Steps into observed hours over steps into the others, against the same of the truth; 1 is right."""
+    steps = {key: whole[key] for key in ("increment", "true_increment")}
+    into, others = bootstrap.means(steps, observed), bootstrap.means(steps, between)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        own = into["increment"] / others["increment"]
+        return np.asarray(np.sqrt(own / (into["true_increment"] / others["true_increment"])))
+
+
+def _ssim(
+    x: xr.DataArray, o: xr.DataArray, observed: NDArray[np.bool_], bootstrap: DayBootstrap
+) -> NDArray[np.float64]:
+    """Mean similarity of the first members at the observed hours."""
+    values = np.zeros(observed.size)
+    chosen = np.flatnonzero(observed)
+    few = x.isel(member=slice(0, SSIM_MEMBERS))
+    for a in range(0, chosen.size, 64):
+        at = chosen[a : a + 64]
+        members, truth = few.isel(time=at).to_numpy(), o.isel(time=at).to_numpy()
+        values[at] = np.mean([distance.ssim(member, truth) for member in members], axis=0)
+    return bootstrap.means({"ssim": values}, observed)["ssim"]
+
+
+def _physics(x: xr.Dataset, o: xr.Dataset, grid: Grid) -> Means:
+    names = [n for n in ("psl", "tas", "uas", "vas") if n in o]
+    if not {"uas", "vas"} <= set(names):
+        return {}
+    few = x[names].isel(member=slice(0, PHYSICS_MEMBERS))
+    parts = []
+    for block in blocks(few[names[0]]):
+        # Tendencies need the hour before: it is read along and its own numbers are dropped.
+        before = min(1, block.start)
+        here = slice(block.start - before, block.stop)
+        found: Means = {}
+        for prefix, ds in (("", few), ("true_", o)):
+            fields = {n: ds[n].isel(time=here).to_numpy().astype(np.float64) for n in names}
+            found |= {f"{prefix}{k}": v[before:] for k, v in physics.mean_squares(fields, grid).items()}
+        parts.append(found)
+    shared = set.intersection(*(set(p) for p in parts))
+    return {key: np.concatenate([p[key] for p in parts]) for key in sorted(shared)}
+
+
+def _storm_errors(x: xr.Dataset, o: xr.Dataset, grid: Grid) -> dict[str, float]:
+    """Errors of the storm, averaged over members."""
+    depth, cell, peak = _hourly_storm(o)
+    threshold = float(np.quantile(peak, 0.9)) if peak is not None else np.inf
+    truth = storms.storm(depth, cell, peak, grid, threshold=threshold)
+    errors = [
+        storms.compare(storms.storm(*_hourly_storm(x.isel(member=m)), grid, threshold=threshold), truth)
+        for m in range(x.sizes["member"])
+    ]
+    return {key: float(np.mean([e[key] for e in errors])) for key in errors[0]}
+
+
+def _hourly_storm(
+    ds: xr.Dataset,
+) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64] | None]:
+    windy = {"uas", "vas"} <= set(ds.data_vars)
+    parts = []
+    for block in blocks(ds["psl"].expand_dims("member")):
+        here = ds.isel(time=block)
+        peak = np.zeros(here.sizes["time"])
+        if windy:
+            speed = np.hypot(here["uas"].to_numpy(), here["vas"].to_numpy())
+            peak = speed.reshape(len(speed), -1).max(axis=1).astype(np.float64)
+        parts.append((*storms.lows(here["psl"].to_numpy()), peak))
+    depth, cell, peak = (np.concatenate(values) for values in zip(*parts, strict=True))
+    return depth, cell, peak if windy else None

@@ -1,0 +1,58 @@
+"""Cycles, spells and the change signal."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from finescale.scores import cycles
+
+
+def hourly(values, start="2001-01-01", calendar="standard"):
+    time = xr.date_range(
+        start, periods=len(values), freq="h", calendar=calendar, use_cftime=calendar != "standard"
+    )
+    data = np.broadcast_to(np.asarray(values, dtype=float)[:, None, None], (len(values), 2, 3))
+    return xr.DataArray(data, dims=("time", "lat", "lon"), coords={"time": time}, name="tas")
+
+
+AREA = np.full((2, 3), 1 / 6)
+
+
+def test_the_cycle_of_the_day_is_compared_without_its_mean():
+    t = np.arange(24 * 5)
+    o = hourly(280 + 5 * np.sin(2 * np.pi * t / 24))
+    x = hourly(290 + 4 * np.sin(2 * np.pi * t / 24)).expand_dims("member")
+    assert cycles.cycle_error(x, o, AREA) == pytest.approx(1 / np.sqrt(2), rel=1e-6)
+    assert cycles.cycle_error(o.expand_dims("member") + 3, o, AREA) == pytest.approx(0, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("days", "expected"),
+    [
+        ([0, 1, 1, 0, 1, 1, 1, 0], 3),
+        ([1, 1, 1, 1, 1], 5),
+        ([1, 1, 0, 1, 1], 0),
+        ([1, 1, 1, 0, 1, 1, 1, 1], 7),
+    ],
+)
+def test_days_in_spells(days, expected):
+    assert cycles.spells(np.array(days, dtype=float), np.array(0.5)) == expected
+
+
+def test_only_whole_days_of_the_own_calendar_are_averaged():
+    field = hourly(np.arange(24 * 4 + 5), start="2001-02-28T20:00", calendar="360_day")
+    found = cycles.daily_mean(field)
+    assert [str(d)[:10] for d in found["day"].values] == [
+        "2001-02-29",
+        "2001-02-30",
+        "2001-03-01",
+        "2001-03-02",
+    ]
+    np.testing.assert_allclose(found[:, 0, 0], [4 + 11.5 + 24 * k for k in range(4)])
+
+
+def test_the_change_is_kept_when_the_fine_field_warms_as_the_coarse():
+    before, after = hourly(np.zeros(10)), hourly(np.full(10, 2.0))
+    found = cycles.change_kept((before, after * 0.9), (before, after), (AREA, AREA))
+    assert found == pytest.approx({"fine": 1.8, "coarse": 2.0, "kept": 0.9})
+    assert np.isnan(cycles.change_kept((before, after), (before, before), (AREA, AREA))["kept"])
