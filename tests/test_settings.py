@@ -79,7 +79,7 @@ def test_broken_yaml_is_one_line(tmp_path: Path) -> None:
 
 
 def test_a_missing_file(tmp_path: Path) -> None:
-    with pytest.raises(FinescaleError, match="no file params.yaml"):
+    with pytest.raises(FinescaleError, match=r"no file params\.yaml"):
         load_settings(tmp_path / "params.yaml")
 
 

@@ -16,7 +16,18 @@ from finescale.pipeline.desk import Desk
 from .conftest import Project, environment
 
 COMMANDS = ["run", "stage", "show", "dvcfile", "report", "register", "downscale", "catalogue", "registry"]
-HEAVY = {"torch", "mlflow", "prefect", "great_expectations", "xarray", "pandas", "numpy", "dvc", "xsdba", "intake_esm"}
+HEAVY = {
+    "torch",
+    "mlflow",
+    "prefect",
+    "great_expectations",
+    "xarray",
+    "pandas",
+    "numpy",
+    "dvc",
+    "xsdba",
+    "intake_esm",
+}
 
 
 def call(monkeypatch: pytest.MonkeyPatch, root: Path, *arguments: str) -> int:
@@ -40,7 +51,11 @@ def test_help_is_quick_and_imports_nothing_heavy(tmp_path: Path) -> None:
     for _ in range(3):
         start = time.process_time(), time.monotonic()
         done = subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment(tmp_path)
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            check=True,
+            env=environment(tmp_path),
         )
         taken.append(time.monotonic() - start[1])
     shown, _, modules = done.stdout.partition("MODULES")
@@ -64,7 +79,10 @@ def test_a_misspelt_parameter(project: Project) -> None:
     for command in (["run"], ["stage", "coarsen"], ["show"], ["dvcfile"]):
         done = project.finescale(*command, check=False)
         assert done.returncode == 2
-        assert re.fullmatch(r"error: params\.yaml, line \d+: unknown key correct\.quantile; did you mean quantiles\?.*\n", done.stderr)
+        expected = (
+            r"error: params\.yaml, line \d+: unknown key correct\.quantile; did you mean quantiles\?.*\n"
+        )
+        assert re.fullmatch(expected, done.stderr)
     assert files(project.root) == before
 
 
@@ -99,7 +117,9 @@ def test_a_missing_catalogue(project: Project) -> None:
 
 
 def test_a_corrupt_chunk(project: Project) -> None:
-    chunk = max((project.root / "data" / "reference.zarr" / "tas" / "c").rglob("*"), key=lambda p: p.stat().st_size)
+    chunk = max(
+        (project.root / "data" / "reference.zarr" / "tas" / "c").rglob("*"), key=lambda p: p.stat().st_size
+    )
     body = bytearray(chunk.read_bytes())
     body[100:3000] = bytes(2900)
     chunk.write_bytes(body)

@@ -61,7 +61,9 @@ def test_plain_lists_go_in_and_out(finished: Project, expected: xr.Dataset) -> N
     from finescale.registry.exchange import as_answer, as_dataset
 
     method = recipes.load(finished.root / "models" / "bcsd")
-    coarse = xr.open_zarr(finished.root / "data" / "coarse-reference.zarr", consolidated=False).isel(time=slice(0, 9))
+    coarse = xr.open_zarr(finished.root / "data" / "coarse-reference.zarr", consolidated=False).isel(
+        time=slice(0, 9)
+    )
     asked = {name: coarse[name].values.tolist() for name in method.variables}
     asked |= {"time": coarse["time"].dt.strftime("%Y-%m-%dT%H:%M").values.tolist()}
     asked |= {"lat": coarse["lat"].values.tolist(), "lon": coarse["lon"].values.tolist()}
@@ -103,7 +105,9 @@ def test_a_moved_registry_is_mended(finished: Project, tmp_path) -> None:
     try:
         code = CONSUMER
         project = Project(hidden)
-        project.call(sys.executable, "-c", code, str(moved), coarse.replace(str(finished.root), str(hidden)), out)
+        project.call(
+            sys.executable, "-c", code, str(moved), coarse.replace(str(finished.root), str(hidden)), out
+        )
     finally:
         hidden.rename(finished.root)
     assert xr.load_dataset(out).sizes["member"] == 1

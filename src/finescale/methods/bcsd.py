@@ -52,7 +52,7 @@ class Bcsd:
         check_coarse(coarse, self.coarse, self.variables)
         given = coarse[list(self.variables)].transpose("time", "lat", "lon").compute()
         given = given.assign_coords(self.coarse.coords())
-        with xr.set_options(arithmetic_join="exact"):
+        with xr.set_options(arithmetic_join="exact"):  # type: ignore[no-untyped-call]
             anomaly = given - climatology.at(self.coarse_climatology, given["time"]).compute()
             weather = spread(hourly(anomaly), self.fine, self.coarse)
             total = weather + climatology.at(self.fine_climatology, weather["time"])

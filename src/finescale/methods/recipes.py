@@ -9,7 +9,12 @@ from finescale.methods import card
 from finescale.methods.downscaler import Downscaler
 
 # Modules are imported when a method is loaded: some bring torch.
-METHODS = {"bilinear": "bilinear.Bilinear", "bcsd": "bcsd.Bcsd"}
+METHODS = {
+    "bilinear": "bilinear.Bilinear",
+    "bcsd": "bcsd.Bcsd",
+    "gaussian": "gaussian.Gaussian",
+    "generative": "generative.GenerativeDownscaler",
+}
 
 
 def load(folder: Path) -> Downscaler:

@@ -1,5 +1,6 @@
 """What a stage works at: its inputs, its settings, a place for its outputs, and nothing else."""
 
+import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,7 +31,7 @@ class Desk:
         self.root = root
         self.stage = stage
         self.progress = progress
-        self.notes: dict[str, Any] = {}
+        self.history: list[tuple[int, dict[str, float]]] = []
         self._settings = settings
         self._drafts = root / "data" / f".{stage.name}.draft"
 
@@ -79,6 +80,15 @@ class Desk:
         """The recorded content hash of an artefact that the stage reads; a dash where there is none."""
         self.path(name)
         return store.digest(self.root, name) or "-"
+
+    def note(self, text: str) -> None:
+        """Say something to whoever watches the stage."""
+        sys.stdout.write(f"note: {text}\n")
+        sys.stdout.flush()
+
+    def log(self, step: int, figures: dict[str, float]) -> None:
+        """Keep figures of a long stage by step; a tracked stage hands them to MLflow."""
+        self.history.append((step, dict(figures)))
 
     def refuse(self, folder: Path) -> Path:
         """Keep a failed gate's pages where people can read them; gives the folder."""

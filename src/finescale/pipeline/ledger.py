@@ -2,10 +2,20 @@
 
 from finescale.pipeline.stage import Stage
 from finescale.pipeline.wiring import ordered
-from finescale.settings import Downscale, Settings
+from finescale.settings import GENERATIVE, Downscale, Settings
 
 STORE = ("pipeline/desk.py", "pipeline/store.py")
-METHODS = tuple(f"methods/{name}.py" for name in ("bcsd", "bilinear", "card", "climatology", "downscaler"))
+CARD = ("methods/card.py", "methods/downscaler.py")
+DETERMINISTIC = (*CARD, "methods/bcsd.py", "methods/bilinear.py", "methods/climatology.py")
+LEARNED = (
+    "fields",
+    "prior",
+    "guidance",
+    "methods/ensemble.py",
+    "methods/gaussian.py",
+    "methods/generative.py",
+    "methods/stream.py",
+)
 
 
 def ledger(settings: Settings) -> tuple[Stage, ...]:
@@ -13,6 +23,7 @@ def ledger(settings: Settings) -> tuple[Stage, ...]:
     stages = [*_reference(settings)]
     for gcm in settings.data.gcms:
         stages += _gcm(settings, gcm)
+    stages += _priors(settings)
     stages += [_downscale(settings, method) for method in settings.downscale.methods]
     return ordered([*stages, *_judge(settings)])
 
@@ -125,12 +136,52 @@ def _gcm(settings: Settings, gcm: str) -> list[Stage]:
     ]
 
 
+def _priors(settings: Settings) -> list[Stage]:
+    """The fitted climate and the trained priors that the chosen methods need."""
+    chosen = settings.downscale
+    needed = {
+        s.prior: None for m in chosen.methods if m in GENERATIVE and (s := chosen.generative(m)) is not None
+    }
+    if not needed and "gaussian" not in chosen.methods:
+        return []
+    code = ("fields", "prior", "grid", "pipeline/stages/prior.py", *STORE)
+    fit = Stage(
+        "fit-climate",
+        run="prior.climate",
+        reads=("reference",),
+        writes=("climate",),
+        settings=("seed", "split.train", "climate"),
+        code=code,
+    )
+    trainings = [
+        Stage(
+            f"train-{name}",
+            run="prior.train",
+            options={"prior": name},
+            reads=("reference", "static", "climate"),
+            writes=(f"prior-{name}",),
+            settings=("seed", "split.train", "split.validation", f"priors.{name}"),
+            code=code,
+            tracked=True,
+        )
+        for name in needed
+    ]
+    return [fit, *trainings]
+
+
 def _downscale(settings: Settings, method: str) -> Stage:
     own = (f"downscale.{method}",) if method in Downscale.model_fields else ()
+    model: tuple[str, ...] = ()
+    code: tuple[str, ...] = DETERMINISTIC
+    if method == "gaussian" or method in GENERATIVE:
+        model, code = ("climate",), (*CARD, *LEARNED)
+    if method in GENERATIVE and (section := settings.downscale.generative(method)) is not None:
+        model = (*model, f"prior-{section.prior}")
     return Stage(
         f"downscale-{method}",
-        run=f"downscale.{method}",
-        reads=("reference", "coarse-reference", *(f"corrected-{gcm}" for gcm in settings.data.gcms)),
+        run=f"downscale.{method}" if not model[1:] else "downscale.generative",
+        options={"method": method} if model[1:] else {},
+        reads=("reference", "coarse-reference", *model, *(f"corrected-{gcm}" for gcm in settings.data.gcms)),
         writes=(
             f"model-{method}",
             *(f"ensemble-{method}-{case}" for case in cases(settings)),
@@ -145,7 +196,7 @@ def _downscale(settings: Settings, method: str) -> Stage:
             *own,
             "gates",
         ),
-        code=(*METHODS, "grid", "quality", "climate/variables.py", "pipeline/stages/downscale.py", *STORE),
+        code=(*code, "grid", "quality", "climate/variables.py", "pipeline/stages/downscale.py", *STORE),
     )
 
 

@@ -41,13 +41,14 @@ def _card(project: Project, crps: pd.DataFrame) -> str:
     """What people read beside the model."""
     settings = project.settings
     rows = "\n".join(
-        f"| {row.variable} | {row.value:.4g} | {row.low:.4g} .. {row.high:.4g} |" for row in crps.itertuples()
+        f"| {r.variable} | {r.value:.4g} | {r.low:.4g} .. {r.high:.4g} |" for r in crps.itertuples()
     )
+    coarse, train, test = settings.coarse, settings.split.train, settings.split.test
     return (
-        f"Downscaling by `{settings.registry.method}`, {', '.join(settings.data.variables)}, "
-        f"{settings.coarse.factor}x{settings.coarse.factor} cells and {settings.coarse.every}-hourly to fine hourly.\n\n"
-        f"Trained on {settings.split.train[0]} to {settings.split.train[1]}, judged on {settings.split.test[0]} to "
-        f"{settings.split.test[1]} against the coarsened truth:\n\n| variable | CRPS | interval |\n|---|---|---|\n{rows}\n"
+        f"Downscaling by `{settings.registry.method}`: {', '.join(settings.data.variables)} from "
+        f"{coarse.factor} x {coarse.factor} cells every {coarse.every} hours to fine fields every hour.\n\n"
+        f"Trained on {train[0]} to {train[1]}, judged on {test[0]} to {test[1]} against the coarsened truth:\n\n"
+        f"| variable | CRPS | interval |\n|---|---|---|\n{rows}\n"
     )
 
 

@@ -25,6 +25,7 @@ def record(desk: Desk) -> None:
         name=desk.stage.name,
         params=settings(desk),
         metrics=metrics,
+        history=desk.history,
         files=files,
         sources=sources(desk.root, desk.stage.reads),
         tags={"stage": desk.stage.name},

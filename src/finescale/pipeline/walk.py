@@ -1,8 +1,8 @@
 """Walk the ledger: stages whose inputs are ready run side by side."""
 
 from collections.abc import Callable
-from functools import partial
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from functools import partial
 
 from finescale.pipeline.executor import Outcome, StageExecutor
 from finescale.pipeline.stage import Stage

@@ -14,7 +14,8 @@ def open_coarse(path: Path) -> xr.Dataset:
     if not path.exists():
         raise FinescaleError(f"coarse data must exist: no file or store {path}; check the path")
     if path.is_dir():
-        return xr.open_zarr(path, consolidated=None, chunks=None)
+        store: xr.Dataset = xr.open_zarr(path, consolidated=False, chunks=None)
+        return store
     try:
         return xr.open_dataset(path, engine="h5netcdf")
     except OSError as error:

@@ -60,7 +60,8 @@ def register(root: Path, candidate: Candidate) -> str:
             params=candidate.params, metrics=metrics, files=candidate.files, sources=candidate.sources
         )
         mlflow.set_tags({"stage": "register", "checkpoint": candidate.checkpoint, "verdict": verdict.reason})
-        logged = mlflow.pyfunc.log_model(
+        logged = tracking.quietly(
+            mlflow.pyfunc.log_model,
             name="model",
             python_model=str(served_path()),
             artifacts={"model": str(candidate.folder)},

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from mlflow.models import set_model
-from mlflow.pyfunc import PythonModel
+from mlflow.pyfunc.model import PythonModel
 
 from finescale.methods import recipes
 from finescale.registry.exchange import as_answer, as_dataset

@@ -2,13 +2,16 @@
 
 import os
 import sqlite3
-from collections.abc import Iterable, Mapping
+import warnings
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # read when mlflow is imported
+# Both are read when mlflow is imported.
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 import mlflow
 from mlflow.data.dataset_source_registry import resolve_dataset_source
@@ -63,10 +66,13 @@ def record(
     files: Mapping[str, Path],
     sources: Iterable[Source],
     tags: Mapping[str, str],
+    history: Iterable[tuple[int, Mapping[str, float]]] = (),
 ) -> str:
-    """Log one finished run: what went in, what came out; gives its id."""
+    """Log one finished run: what went in, what came out, and figures by step; gives its id."""
     experiment = connect(root)
     with mlflow.start_run(experiment_id=experiment, run_name=name, tags=dict(tags)) as run:
+        for step, figures in history:
+            mlflow.log_metrics(dict(figures), step=step)
         log(params=params, metrics=metrics, files=files, sources=sources)
     return str(run.info.run_id)
 
@@ -82,15 +88,21 @@ def log(
     mlflow.log_params({key: str(value)[:6000] for key, value in params.items()})
     mlflow.log_metrics(dict(metrics))
     for source in sources:
-        origin = resolve_dataset_source(source.path)
-        mlflow.log_input(
-            MetaDataset(source=origin, name=source.name, digest=source.digest[:36]), context="input"
-        )
+        origin = quietly(resolve_dataset_source, raw_source=source.path)
+        dataset = MetaDataset(source=origin, name=source.name, digest=source.digest[:36])  # type: ignore[abstract]
+        mlflow.log_input(dataset, context="input")
     for place, path in files.items():
         if path.is_dir():
             mlflow.log_artifacts(str(path), place)
         else:
             mlflow.log_artifact(str(path), place)
+
+
+def quietly(call: Callable[..., Any], **arguments: object) -> Any:  # noqa: ANN401
+    """Call MLflow without its advice: a Dataset fits none of its schemas, a folder several of its sources."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        return call(**arguments)
 
 
 def load(root: Path, uri: str) -> Any:  # noqa: ANN401 - MLflow's wrapper
@@ -118,13 +130,11 @@ def relocate(folder: Path) -> str:
     mended = 0
     with sqlite3.connect(database) as db:
         for table, column in LOCATIONS:
-            for (old,) in db.execute(
-                f"select distinct {column} from {table} where {column} like '%/mlruns/%'"
-            ):
+            found = f"select distinct {column} from {table} where {column} like '%/mlruns/%'"  # noqa: S608
+            mend = f"update {table} set {column} = ? where {column} = ?"  # noqa: S608 - names from the list above
+            for (old,) in db.execute(found).fetchall():
                 new = home + old.partition("/mlruns/")[2]
                 if old != new:
-                    mended += db.execute(
-                        f"update {table} set {column} = ? where {column} = ?", (new, old)
-                    ).rowcount
+                    mended += db.execute(mend, (new, old)).rowcount
     db.close()
     return f"{mended} paths mended"

@@ -25,6 +25,24 @@ def bcsd(desk: Desk) -> None:
     _cases(desk, "bcsd", Bcsd.fit(fine, coarse, harmonics=desk.setting("downscale.bcsd").harmonics))
 
 
+def gaussian(desk: Desk) -> None:
+    """Exact conditional draws of the fitted linear-Gaussian climate."""
+    from finescale.methods.gaussian import Gaussian  # brings torch
+    from finescale.prior.gaussian import GaussianClimate
+
+    fine = desk.open("reference")
+    units = {str(name): str(field.attrs["units"]) for name, field in fine.data_vars.items()}
+    fitted = GaussianClimate.from_dataset(desk.open("climate").compute())
+    _cases(desk, "gaussian", Gaussian(operator(desk, fine), units, fitted))
+
+
+def generative(desk: Desk, method: str) -> None:
+    """Draw from a trained prior, guided by the coarse data; a killed run goes on from its last block."""
+    from finescale.pipeline.stages.generate import downscaler  # brings torch
+
+    _cases(desk, method, downscaler(desk, method))
+
+
 def _cases(desk: Desk, method: str, downscaler: Downscaler) -> None:
     """Save the method, then downscale the coarsened truth and each climate model."""
     downscaler.save(desk.new(f"model-{method}"))

@@ -38,5 +38,7 @@ def on_the_clock(ds: xr.Dataset, every: int) -> xr.Dataset:
     kept = ds.isel(time=(ds["time"].dt.hour % every == 0).values)
     if kept.sizes["time"] == 0:
         hours = sorted(set(ds["time"].dt.hour.values[:100].tolist()))
-        raise FinescaleError(f"the model must have values every {every} hours from 0 UTC: it has the hours {hours}")
+        raise FinescaleError(
+            f"the model must have values every {every} hours from 0 UTC: it has the hours {hours}"
+        )
     return kept

@@ -39,7 +39,9 @@ def report(desk: Desk) -> None:
 def _gates(desk: Desk) -> list[pd.DataFrame]:
     """Every gate's table of limits."""
     folders = (desk.path(name) for name in desk.stage.reads if name.startswith("gates-"))
-    return [pd.read_csv(table, keep_default_na=False) for f in folders for table in sorted(f.glob("*/report.csv"))]
+    return [
+        pd.read_csv(table, keep_default_na=False) for f in folders for table in sorted(f.glob("*/report.csv"))
+    ]
 
 
 def _provenance(desk: Desk) -> dict[str, object]:
@@ -50,7 +52,9 @@ def _provenance(desk: Desk) -> dict[str, object]:
     for name in desk.stage.reads:
         if name.startswith("corrected-"):
             attrs = desk.open(name).attrs
-            sources[name.removeprefix("corrected-")] = {key: str(attrs[key]) for key in wanted if key in attrs}
+            sources[name.removeprefix("corrected-")] = {
+                key: str(attrs[key]) for key in wanted if key in attrs
+            }
     split = desk.setting("split")
     return {
         "settings": {
@@ -61,5 +65,7 @@ def _provenance(desk: Desk) -> dict[str, object]:
             "finescale": __version__,
         },
         **sources,
-        "content hashes": {name: desk.digest(name) for name in desk.stage.reads if not name.startswith("gates-")},
+        "content hashes": {
+            name: desk.digest(name) for name in desk.stage.reads if not name.startswith("gates-")
+        },
     }

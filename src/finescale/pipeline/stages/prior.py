@@ -1,0 +1,48 @@
+"""Stages ``fit-climate`` and ``train-<prior>``: what fine weather looks like, learned from the training period."""
+
+from finescale.fields.scaling import Scaling
+from finescale.pipeline.desk import Desk
+from finescale.pipeline.stages.downscale import between
+from finescale.prior.climatology import Harmonics
+from finescale.prior.gaussian import GaussianClimate
+from finescale.prior.spec import NetworkSpec, PriorSpec, TrainingSpec
+from finescale.prior.training import train as fit_network
+
+
+def climate(desk: Desk) -> None:
+    """Fit the linear-Gaussian climate: a baseline, the guidance's covariance, and what the network corrects."""
+    wanted = desk.setting("climate")
+    ds = between(desk.open("reference"), desk.setting("split.train"))
+    scaling = Scaling.fit(ds, [str(name) for name in ds.data_vars], wanted.scaling)
+    fitted = GaussianClimate.fit(
+        ds,
+        scaling,
+        modes=wanted.modes,
+        order=wanted.order,
+        harmonics=Harmonics(wanted.annual, wanted.diurnal),
+        seed=desk.setting("seed"),
+    )
+    desk.save("climate", fitted.to_dataset())
+
+
+def train(desk: Desk, prior: str) -> None:
+    """Train a prior; a killed training goes on from its last checkpoint."""
+    wanted = desk.setting(f"priors.{prior}")
+    fine = desk.open("reference")
+    body = wanted.model_dump(exclude={"network", "training"})
+    network = NetworkSpec(**wanted.network.model_dump())
+    recipe = TrainingSpec(**wanted.training.model_dump(), seed=desk.setting("seed"))
+    spec = PriorSpec(tuple(map(str, fine.data_vars)), **body, network=network, training=recipe)
+    fit_network(
+        between(fine, desk.setting("split.train")),
+        desk.open("static"),
+        spec,
+        desk.new(f"prior-{prior}"),
+        validation=between(fine, desk.setting("split.validation")),
+        scratch=desk.scratch(),
+        gaussian=GaussianClimate.from_dataset(desk.open("climate").compute()),
+        provenance={"data": {name: desk.digest(name) for name in desk.stage.reads}},
+        on_plan=lambda plan: desk.note(str(plan)),
+        on_progress=lambda done, total: desk.progress(f"train {prior}", done, total),
+        on_log=desk.log,
+    )

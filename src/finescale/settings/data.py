@@ -1,0 +1,88 @@
+"""Sections on data: the invented world, the catalogue, the blocks of days, H, and the bias correction."""
+
+from datetime import date, datetime
+from itertools import pairwise
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from finescale.settings.section import Name, Period, Section
+
+
+class World(Section):
+    """The invented world of the demo; leave the section out to use your own catalogue."""
+
+    seed: int = Field(0, ge=0, description="Seed of land and weather.")
+    cells: int = Field(48, ge=16, description="Fine cells along each side of the reference domain.")
+    factor: int = Field(8, ge=2, description="Fine cells along each side of a model's cell.")
+    reference_start: date = date(2001, 1, 1)
+    reference_end: date = date(2003, 2, 15)
+    historical_start: date = date(2001, 1, 1)
+    historical_end: date = date(2004, 12, 30)
+    scenario_start: date = date(2015, 1, 1)
+    scenario_end: date = date(2018, 12, 30)
+    truth_start: date = Field(date(2016, 1, 5), description="First day whose fine hourly truth is kept.")
+    truth_end: date = Field(date(2016, 2, 4), description="The day after the last one.")
+    storm: datetime = Field(datetime(2003, 1, 18, 12), description="When the severe storm crosses.")
+
+
+class Series(Section):
+    """One source in the catalogue: the facets that select it."""
+
+    facets: dict[str, str | list[str]] = Field(
+        description="Columns of the catalogue and their wanted values."
+    )
+    truth: dict[str, str | list[str]] | None = Field(
+        None, description="Facets of the fine truth behind an invented model; none for a real one."
+    )
+    period: Period | None = Field(None, description="First and last day to read; all of it when left out.")
+
+
+class Data(Section):
+    """Where the climate comes from."""
+
+    catalogue: str = Field(description="Path or URL of an intake-esm catalogue.")
+    variables: tuple[Name, ...] = Field(min_length=1, description="CF short names, the same in every source.")
+    reference: Series
+    static: dict[str, str | list[str]] = Field(description="Facets of the orography and land fraction.")
+    gcms: dict[Name, Series] = Field(default_factory=dict, description="Climate models by a short name.")
+
+
+class Split(Section):
+    """Blocks of days; the gaps between them must be longer than any window."""
+
+    train: Period
+    validation: Period
+    test: Period
+
+    @model_validator(mode="after")
+    def _apart(self) -> "Split":
+        blocks = sorted(
+            [("train", self.train), ("validation", self.validation), ("test", self.test)], key=lambda b: b[1]
+        )
+        for _, (first, last) in blocks:
+            if last < first:
+                raise ValueError(f"a block must not end before it begins: {first} .. {last}")
+        for (name, (_, last)), (other, (first, _)) in pairwise(blocks):
+            if (first - last).days < 2:
+                raise ValueError(f"{name} and {other} must lie at least two days apart: {last} and {first}")
+        return self
+
+
+class Coarse(Section):
+    """The observation operator H: how coarse the conditioning data is."""
+
+    factor: int = Field(8, ge=2, description="Fine cells to a coarse cell along each axis.")
+    every: Literal[1, 2, 3, 4, 6, 8, 12, 24] = Field(6, description="Hours between coarse times (UTC clock).")
+    how: Literal["instant", "mean"] = Field(
+        "instant", description="Value at the hour, or mean over the hours."
+    )
+
+
+class Correct(Section):
+    """Bias correction of the climate models."""
+
+    method: Literal["identity", "scaling", "eqm", "dqm", "qdm", "mbcn"] = "eqm"
+    calibration: Period = Field(description="Years in which the model is mapped onto the reference.")
+    quantiles: int = Field(50, ge=5, le=1000)
+    window: int = Field(31, ge=1, le=365, description="Days of year pooled around each day.")

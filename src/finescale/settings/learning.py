@@ -1,0 +1,114 @@
+"""Sections on what is learned and drawn: climate, priors, samplers, guidances."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from finescale.settings.section import Name, Section
+
+
+class Climate(Section):
+    """The linear-Gaussian climate fitted to the training period."""
+
+    scaling: Literal["mean-std", "quant95"] = "mean-std"
+    modes: int = Field(384, ge=2, description="Joint patterns (EOFs) kept over all variables.")
+    order: int = Field(
+        8, ge=1, le=48, description="Lags that each pattern's autoregression reproduces exactly."
+    )
+    annual: int = Field(2, ge=0, le=6, description="Harmonics of the year in the mean.")
+    diurnal: int = Field(3, ge=0, le=11, description="Harmonics of the day in the mean.")
+
+
+class Network(Section):
+    """Size of a prior's network; see `finescale.prior.spec.NetworkSpec`."""
+
+    architecture: Literal["unet", "azula-unet", "azula-vit"] = "unet"
+    channels: tuple[int, ...] = Field(
+        (32, 64, 64), min_length=1, description="Width of each level, fine to coarse."
+    )
+    blocks: tuple[int, ...] = Field((2, 2, 2), min_length=1, description="Residual blocks of each level.")
+    attention: int = Field(1, ge=0, description="Deepest levels with self-attention.")
+    heads: int = Field(2, ge=1)
+    patch: int = Field(
+        1, ge=1, description="Cells along each side of what becomes one cell of the first level."
+    )
+    embedding: int = Field(128, ge=8)
+    tokens: int = Field(0, ge=0, description="Width of context tokens for cross-attention; 0 for none.")
+    compile: bool = False
+
+
+class Training(Section):
+    """The recipe of a prior's training; see `finescale.prior.spec.TrainingSpec`."""
+
+    steps: int = Field(1500, ge=1)
+    batch: int = Field(32, ge=1, description="Windows a step.")
+    accumulate: int = Field(1, ge=1)
+    learning_rate: float = Field(2e-3, gt=0)
+    warmup: int = Field(100, ge=0)
+    decay: Literal["power", "linear", "constant"] = "power"
+    weight_decay: float = Field(1e-4, ge=0)
+    clip: float = Field(1.0, gt=0)
+    ema: float = Field(0.99, ge=0, lt=1)
+    precision: Literal["auto", "bf16", "fp32"] = "auto"
+    drop_context: float = Field(0.1, ge=0, lt=1)
+    noise_mean: float = -0.3
+    noise_std: float = Field(1.5, gt=0)
+    noise_tail: float = Field(0.1, ge=0, le=1)
+    validate_every: int = Field(500, ge=0)
+    validation_windows: int = Field(64, ge=1)
+    patience: int = Field(0, ge=0)
+    checkpoint_every: int = Field(500, ge=1)
+
+
+class Prior(Section):
+    """What fine weather looks like, to be learned; see `finescale.prior.spec.PriorSpec`."""
+
+    window: int = Field(9, ge=1, description="Consecutive frames modelled jointly.")
+    context: tuple[str, ...] = ()
+    scaling: Literal["mean-std", "quant95"] = "mean-std"
+    objective: Literal["denoise", "epsilon"] = "denoise"
+    preconditioning: Literal["wiener", "edm"] = "wiener"
+    network: Network = Network()
+    training: Training = Training()
+
+
+class Sampler(Section):
+    """How a prior is walked from noise to data; see `finescale.guidance.solver.SamplerSpec`."""
+
+    solver: Literal["euler", "ancestral", "heun", "2m"] = "2m"
+    steps: int = Field(16, ge=1, le=2000)
+    grid: Literal["karras", "log", "cosine"] = "log"
+    sigma_max: float = Field(40.0, gt=0)
+    sigma_min: float = Field(0.02, gt=0)
+    churn: float = Field(0.0, ge=0, le=0.4)
+    start: Literal["zero", "mean", "draw"] = "mean"
+
+
+class Guide(Section):
+    """How the coarse data enter; see `finescale.guidance.recipes.GuidanceSpec`."""
+
+    name: Literal["none", "sda", "sda-published", "mmps", "project", "gaussian-cov"] = "gaussian-cov"
+    gamma: float | None = Field(None, gt=0)
+    gradient: Literal["detached", "exact"] = "detached"
+    iterations: int = Field(1, ge=1)
+    above: float = Field(0.0, ge=0)
+    reach: int = Field(24, ge=0, description="Hours on either side of a block whose observations count.")
+
+
+class Windows(Section):
+    """How windows cover a series; see `finescale.prior.window.WindowSpec`."""
+
+    stride: int | None = Field(None, ge=1)
+    blend: Literal["centre", "taper"] = "taper"
+    shift: bool = False
+
+
+class Generative(Section):
+    """A method made of a prior, a guidance and a sampler."""
+
+    prior: Name
+    sampler: Sampler = Sampler()
+    guidance: Guide = Guide()
+    windows: Windows = Windows()
+    group: int = Field(4, ge=1, description="Members drawn together.")
+    batch: int = Field(32, ge=1, description="Windows in one call of the network.")
