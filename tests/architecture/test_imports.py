@@ -52,7 +52,8 @@ def room_of(module: str) -> str | None:
     parts = module.split(".")
     if parts[0] == "flows":
         return "flows"
-    return parts[1] if parts[0] == "finescale" and len(parts) > 1 else None
+    ours = parts[0] == "finescale" and len(parts) > 1 and parts[1] in RANK
+    return parts[1] if ours else None
 
 
 def wrong_arrows(files: dict[Path, str]) -> list[str]:
