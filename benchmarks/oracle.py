@@ -168,6 +168,19 @@ def crps(error: Tensor, spread: Tensor, variance: Tensor) -> Tensor:
     return (first - spread.sqrt() / torch.pi**0.5).mean()
 
 
+def climate_start(oracle: Oracle, cov: ClimateCovariance) -> Callable[[int], Origin]:
+    """The posterior mean of a fitted climate, for every case."""
+    world = oracle.world
+
+    def start(case: int) -> Origin:
+        y = world.observe(oracle.y[case].view(-1, 2, world.space.size))
+        noise = Noise(oracle.seed, world.variables, (world.n, world.n))
+        clock = torch.zeros(world.frames, 2)
+        return GaussianPosterior(cov, y, clock, noise, 0, world.frames, world.frames, world.frames).mean
+
+    return start
+
+
 DDIM = SamplerSpec("euler", 256, "cosine", sigma_max=1000.0, sigma_min=1e-3)
 
 
@@ -183,13 +196,7 @@ def table(oracle: Oracle) -> dict[str, Callable[[], Row]]:
     def exact_mean(case: int) -> Origin:
         return lambda members, first, stop: oracle.mean[case : case + 1, first:stop]
 
-    def climate_mean(case: int) -> Origin:
-        y = world.observe(oracle.y[case].view(-1, 2, world.space.size))
-        clock = torch.zeros(world.frames, 2)
-        noise = Noise(oracle.seed, world.variables, (world.n, world.n))
-        return GaussianPosterior(cov, y, clock, noise, 0, world.frames, 48, 48).mean
-
-    rows: dict[str, Callable[[], Row]] = {"exact": oracle.exact}
+    climate_mean = climate_start(oracle, cov)
 
     def add(name: str, *args, **kwargs) -> None:
         rows[name] = lambda: run(name, *args, **kwargs)

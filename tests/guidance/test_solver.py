@@ -1,5 +1,6 @@
 """Samplers on a Gaussian whose answer is known, and against azula's."""
 
+import itertools
 import math
 
 import pytest
@@ -70,14 +71,14 @@ def test_ddim_agrees_with_azula() -> None:
             self.schedule = VESchedule(1e-2, 1e1)
 
         def forward(self, x_t, t, **_):
-            alpha, sigma = self.schedule(t)
+            _, sigma = self.schedule(t)
             return DiracPosterior(mean=x_t * STD**2 / (STD**2 + sigma**2))
 
     x = torch.linspace(-9, 9, 7, dtype=torch.float64)
     sampler = azula.DDIMSampler(Exact(), steps=12, eta=0.0, silent=True, dtype=torch.float64)
     mine = x
     times = sampler.timesteps
-    for t, s in zip(times[:-1], times[1:], strict=True):
+    for t, s in itertools.pairwise(times):
         sigma, target = (float(sampler.denoiser.schedule(v)[1]) for v in (t, s))
         mine = advance(Level(sigma, target, 0.0, "euler"), mine, mine * STD**2 / (STD**2 + sigma**2), ())[0]
     torch.testing.assert_close(mine, sampler(x), rtol=1e-6, atol=1e-6)

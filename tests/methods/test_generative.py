@@ -1,0 +1,287 @@
+"""The generative downscaler as its users meet it: what it refuses, and what must not change its answer."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+
+from finescale.errors import FinescaleError
+from finescale.fields.scaling import Scaling
+from finescale.grid.coarsening import Coarsening
+from finescale.grid.grid import Grid
+from finescale.guidance.recipes import GuidanceSpec
+from finescale.guidance.solver import SamplerSpec
+from finescale.methods.gaussian import Gaussian
+from finescale.methods.generative import GenerativeDownscaler
+from finescale.prior.card import load_prior
+from finescale.prior.gaussian import GaussianClimate
+from finescale.prior.spec import NetworkSpec, PriorSpec, TrainingSpec
+from finescale.prior.training import train
+from finescale.prior.window import WindowSpec
+
+VARIABLES = {"tas": "K", "uas": "m s-1"}
+CELLS = 8
+
+
+def weather(hours: int, calendar: str = "standard") -> xr.Dataset:
+    """Red noise in space and time with a diurnal cycle."""
+    rng = np.random.default_rng(3)
+    wave = np.hypot(*np.meshgrid(np.fft.fftfreq(CELLS), np.fft.fftfreq(CELLS))) * CELLS
+    keep, x = np.exp(-(1 + wave) / 12), np.zeros((2, CELLS, CELLS), complex)
+    out = []
+    for _ in range(hours):
+        x = keep * x + np.sqrt(1 - keep**2) * np.fft.fft2(rng.standard_normal((2, CELLS, CELLS))) / (1 + wave)
+        out.append(np.fft.ifft2(x).real)
+    z = np.asarray(out)
+    grid = Grid(tuple(48 + 0.1 * np.arange(CELLS)), tuple(7 + 0.1 * np.arange(CELLS)))
+    time = xr.date_range(
+        "2001-01-01", periods=hours, freq="h", calendar=calendar, use_cftime=calendar != "standard"
+    )
+    cycle = np.cos(2 * np.pi * np.arange(hours) / 24)[:, None, None]
+    fields = {"tas": 280 + 4 * z[:, 0] + 2 * cycle, "uas": 5 * (0.6 * z[:, 0] + 0.8 * z[:, 1])}
+    dims = ("time", "lat", "lon")
+    data = {n: (dims, v.astype("f4"), {"units": VARIABLES[n], "standard_name": n}) for n, v in fields.items()}
+    return xr.Dataset(data, coords={"time": time, **grid.coords()})
+
+
+@pytest.fixture(scope="module")
+def fine() -> xr.Dataset:
+    return weather(24 * 40)
+
+
+@pytest.fixture(scope="module")
+def folder(fine: xr.Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A prior after five steps of training: its answers are poor, its arithmetic is that of any other."""
+    place = tmp_path_factory.mktemp("prior")
+    scaling = Scaling.fit(fine, tuple(VARIABLES))
+    gaussian = GaussianClimate.fit(fine, scaling, modes=40, order=4)
+    spec = PriorSpec(
+        tuple(VARIABLES),
+        window=5,
+        network=NetworkSpec(channels=(8, 8), blocks=(1, 1), attention=0, embedding=16),
+        training=TrainingSpec(steps=5, batch=4, warmup=1, validation_windows=4, precision="fp32"),
+    )
+    train(
+        fine.isel(time=slice(0, 24 * 30)), None, spec, place / "prior",
+        validation=fine.isel(time=slice(24 * 30, None)), scratch=place / "scratch", gaussian=gaussian,
+    )  # fmt: skip
+    return place / "prior"
+
+
+@pytest.fixture(scope="module")
+def method(fine: xr.Dataset, folder: Path) -> GenerativeDownscaler:
+    grid = Grid.from_dataset(fine)
+    prior = load_prior(folder)
+    return GenerativeDownscaler(
+        prior, Coarsening(grid, grid.coarsen(4)), VARIABLES, SamplerSpec(steps=4), group=2, batch=6
+    )
+
+
+@pytest.fixture(scope="module")
+def coarse(fine: xr.Dataset, method: GenerativeDownscaler) -> xr.Dataset:
+    return method.coarsening.apply(fine.isel(time=slice(24 * 32, 24 * 35 + 1)))
+
+
+def values(ds: xr.Dataset) -> np.ndarray:
+    return ds.to_dataarray().values
+
+
+def test_members_are_hourly_fields_that_have_the_coarse_means(method, coarse) -> None:
+    found = method(coarse, members=3, seed=1)
+    assert dict(found.sizes) == {"member": 3, "time": 73, "lat": CELLS, "lon": CELLS}
+    assert found["tas"].attrs["units"] == "K"
+    seen = method.coarsening.apply(found)
+    for name, scale in zip(VARIABLES, method.prior.scaling.scale, strict=True):
+        assert abs(seen[name] - coarse[name]).max() < 1e-3 * scale
+    spread = found.std("member").mean()
+    assert all(spread[name] > 0.05 * s for name, s in zip(VARIABLES, method.prior.scaling.scale, strict=True))
+
+
+def test_members_do_not_depend_on_how_many_there_are(method, coarse) -> None:
+    few, many = (method(coarse, members=m, seed=4) for m in (2, 4))
+    assert np.array_equal(values(few), values(many)[:, :2])
+    assert not np.isclose(values(many)[:, 0], values(many)[:, 1]).all()
+    assert not np.array_equal(values(few), values(method(coarse, members=2, seed=5)))
+
+
+@pytest.mark.parametrize(
+    "guidance",
+    [
+        GuidanceSpec(),
+        GuidanceSpec("mmps", iterations=1),
+        GuidanceSpec("mmps", iterations=2, precondition=False),
+        GuidanceSpec("sda"),
+        GuidanceSpec("sda", gradient="exact", std=(("tas", 0.1), ("uas", 0.2))),
+        GuidanceSpec("project"),
+        GuidanceSpec("none"),
+    ],
+    ids=lambda g: f"{g.name} {g.gradient} {g.precondition}",
+)
+def test_batches_and_groups_change_rounding_only(method, coarse, guidance) -> None:
+    short = coarse.isel(time=slice(0, 6))
+    results = [
+        values(replace(method, guidance=guidance, batch=batch, group=group)(short, members=3, seed=0))
+        for batch, group in ((1, 1), (16, 3))
+    ]
+    scale = np.asarray(method.prior.scaling.scale)[:, None, None, None, None]
+    assert np.abs((results[0] - results[1]) / scale).max() < 1e-3
+
+
+def test_the_beginning_does_not_depend_on_a_distant_end(method, coarse) -> None:
+    local = replace(method, guidance=GuidanceSpec("sda"), sampler=SamplerSpec(steps=2, start="zero"))
+    whole = local(coarse, members=1, seed=2)
+    part = local(coarse.isel(time=slice(0, 9)), members=1, seed=2)
+    shared = 49 - 2 * method.prior.window
+    np.testing.assert_allclose(values(whole)[:, :, :shared], values(part)[:, :, :shared], atol=2e-4)
+
+
+def test_a_streamed_run_gives_the_same(method, coarse, tmp_path) -> None:
+    held = method(coarse, members=3, seed=1)
+    seen: list[tuple[int, int]] = []
+    streamed = method(
+        coarse, members=3, seed=1, scratch=tmp_path / "s", on_progress=lambda a, b: seen.append((a, b))
+    )
+    xr.testing.assert_identical(streamed.load().drop_attrs(), held.drop_attrs())
+    assert seen[-1][0] == seen[-1][1] == method.plan(coarse, members=3).evaluations
+    again = method(
+        coarse, members=3, seed=1, scratch=tmp_path / "s", on_progress=lambda a, b: seen.append((a, b))
+    )
+    xr.testing.assert_identical(again.load(), streamed)
+    other = method(coarse, members=3, seed=2, scratch=tmp_path / "s")
+    assert not np.array_equal(values(other), values(held))
+
+
+def digest(store: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(store)): p.read_bytes() for p in sorted(store.rglob("*")) if p.is_file()}
+
+
+def test_a_killed_run_goes_on_to_the_identical_store(method, coarse, tmp_path) -> None:
+    method.save(tmp_path / "method")
+    coarse.to_netcdf(tmp_path / "coarse.nc")
+    script = textwrap.dedent(
+        """
+        import os, signal, sys
+        import torch, xarray as xr
+        from pathlib import Path
+        from finescale.methods import generative
+        torch.set_num_threads(1)
+        generative.NOTE_EVERY = 0.0
+        place, after = Path(sys.argv[1]), int(sys.argv[2])
+        method = generative.GenerativeDownscaler.load(place / "method")
+        coarse = xr.open_dataset(place / "coarse.nc").load()
+        calls = 0
+        def count(done, total):
+            global calls
+            calls += 1
+            if calls == after:
+                os.kill(os.getpid(), signal.SIGKILL)
+        method(coarse, members=4, seed=9, scratch=place / sys.argv[3], on_progress=count)
+        """
+    )
+    (tmp_path / "run.py").write_text(script)
+
+    def run(after: int, scratch: str) -> int:
+        command = [sys.executable, str(tmp_path / "run.py"), str(tmp_path), str(after), scratch]
+        return subprocess.run(command, env=os.environ | {"OMP_NUM_THREADS": "1"}, check=False).returncode
+
+    assert run(0, "whole") == 0
+    for after in (17, 24, 9):
+        assert run(after, "parts") == -signal.SIGKILL
+    assert run(0, "parts") == 0
+    assert digest(tmp_path / "parts" / "ensemble.zarr") == digest(tmp_path / "whole" / "ensemble.zarr")
+
+
+def test_a_saved_method_gives_the_same(method, coarse, tmp_path) -> None:
+    method.save(tmp_path / "m")
+    found = GenerativeDownscaler.load(tmp_path / "m")
+    assert np.array_equal(values(found(coarse, members=1, seed=0)), values(method(coarse, members=1, seed=0)))
+
+
+def test_a_360_day_calendar_is_kept(method, fine) -> None:
+    other = weather(24 * 4 + 1, "360_day")
+    found = method(method.coarsening.apply(other), members=1, seed=0)
+    assert found["time"].values[0].calendar == "360_day"
+    assert np.isfinite(values(found)).all()
+
+
+def test_unobserved_cells_are_left_to_the_prior(method, coarse) -> None:
+    holed = coarse.copy(deep=True)
+    holed["tas"][:, 0, 0] = np.nan
+    found = method(holed, members=2, seed=1)
+    seen = method.coarsening.apply(found)
+    away = abs(seen["tas"] - coarse["tas"])
+    assert away[:, :, 1, 1].max() < 0.01
+    assert away[:, :, 0, 0].mean() > 0.1
+
+
+def test_means_over_hours_are_met(fine, method) -> None:
+    mean = replace(method, coarsening=replace(method.coarsening, how="mean"))
+    given = mean.coarsening.apply(fine.isel(time=slice(24 * 32 + 1, 24 * 34 + 1)))
+    found = mean(given, members=1, seed=0)
+    assert found.sizes["time"] == 43
+    # The hours of the first mean are drawn but not handed out.
+    seen = mean.coarsening.apply(found)
+    assert abs(seen["tas"].isel(member=0) - given["tas"].isel(time=slice(1, None))).max() < 0.01
+
+
+def mistakes() -> dict[str, tuple[object, str]]:
+    shift = np.timedelta64(1, "h")
+    return {
+        "another grid": (lambda ds: ds.assign_coords(lat=ds.lat + 0.05), "coarse grid"),
+        "wrong units": (lambda ds: ds.assign(tas=ds.tas.assign_attrs(units="degC")), "must be in K"),
+        "missing variable": (lambda ds: ds.drop_vars("uas"), "uas is missing"),
+        "off the clock": (lambda ds: ds.assign_coords(time=ds.time + shift), "on the clock"),
+        "a hole": (lambda ds: ds.isel(time=[0, 1, 3, 4]), "follow every 6 h"),
+        "an empty step": (lambda ds: ds.where(ds.time != ds.time[2]), "missing everywhere"),
+        "an empty period": (lambda ds: ds.isel(time=slice(0, 0)), "two times or more"),
+    }
+
+
+@pytest.mark.parametrize("name", mistakes())
+def test_mistakes_are_named(method, coarse, tmp_path, name) -> None:
+    spoil, message = mistakes()[name]
+    with pytest.raises(FinescaleError, match=message):
+        method(spoil(coarse), members=1, seed=0, scratch=tmp_path / "s")
+    assert not (tmp_path / "s").exists()
+
+
+def test_no_members_are_refused(method, coarse) -> None:
+    with pytest.raises(FinescaleError, match="one member or more"):
+        method(coarse, members=0, seed=0)
+
+
+def test_a_prior_of_another_grid_is_refused(method) -> None:
+    shifted = Grid(tuple(v + 1 for v in method.fine.lat), method.fine.lon)
+    with pytest.raises(FinescaleError, match="the prior's grid"):
+        replace(method, coarsening=Coarsening(shifted, shifted.coarsen(4)))
+
+
+def test_a_plan_counts_windows(method, coarse) -> None:
+    plan = method.plan(coarse, members=3)
+    assert plan.evaluations == 3 * 4 * len(WindowSpec().build(5).starts(0, 73))
+    assert plan.disk == 3 * 73 * 2 * CELLS**2 * 4
+    assert plan.minutes > 0
+
+
+def test_the_gaussian_method_draws_the_posterior(method, coarse, fine, tmp_path) -> None:
+    gaussian = Gaussian(method.coarsening, VARIABLES, method.prior.gaussian, {"tas": 0.1, "uas": 0.1})
+    found = gaussian(coarse, members=12, seed=1)
+    truth = fine.sel(time=found["time"])
+    for name in VARIABLES:
+        error = found[name].mean("member") - truth[name]
+        ratio = float((found[name].var("member", ddof=1).mean() * 13 / 12) ** 0.5 / (error**2).mean() ** 0.5)
+        assert 0.85 < ratio < 1.15
+        seen = method.coarsening.apply(found[[name]])[name] - coarse[name]
+        assert 0.05 < float(seen.std()) < 0.2
+    gaussian.save(tmp_path / "g")
+    again = Gaussian.load(tmp_path / "g")(coarse, members=2, seed=1)
+    assert np.array_equal(values(again), values(found)[:, :2])
+    torch.testing.assert_close(torch.tensor(values(again)).isnan().sum(), torch.tensor(0))
