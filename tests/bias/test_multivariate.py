@@ -24,7 +24,9 @@ def correlation_error(a, b):
             pair = []
             for ds in (a, b):
                 chosen = (ds.time.dt.month % 12 // 3 == season) & (ds.time.dt.hour == hour)
-                values = ds.isel(time=np.flatnonzero(chosen)).to_array().transpose("variable", ..., "time").values
+                values = (
+                    ds.isel(time=np.flatnonzero(chosen)).to_array().transpose("variable", ..., "time").values
+                )
                 pair.append([[np.corrcoef(values[:, i, j]) for j in range(2)] for i in range(2)])
             errors.append(np.abs(np.asarray(pair[0]) - np.asarray(pair[1])).mean())
     return float(np.mean(errors))
@@ -87,7 +89,9 @@ def test_joint_misfit_is_stored_and_falls(fitted):
 
 def test_rotations_are_orthogonal_and_come_from_the_seed():
     rotations = random_rotations(4, 30, seed=3)
-    np.testing.assert_allclose(rotations @ rotations.swapaxes(1, 2), np.broadcast_to(np.eye(4), (30, 4, 4)), atol=1e-12)
+    np.testing.assert_allclose(
+        rotations @ rotations.swapaxes(1, 2), np.broadcast_to(np.eye(4), (30, 4, 4)), atol=1e-12
+    )
     np.testing.assert_array_equal(rotations, random_rotations(4, 30, seed=3))
     assert not np.allclose(rotations, random_rotations(4, 30, seed=4))
 
@@ -96,7 +100,9 @@ def test_energy_distance_is_that_of_xsdba():
     rng = np.random.default_rng(0)
     a, b = rng.standard_normal((1, 3, 100)), rng.standard_normal((1, 3, 100)) + 0.5
     names = ("variable", "point")
-    score = float(xsdba.processing.escore(xr.DataArray(a[0], dims=names), xr.DataArray(b[0], dims=names), dims=names))
+    score = float(
+        xsdba.processing.escore(xr.DataArray(a[0], dims=names), xr.DataArray(b[0], dims=names), dims=names)
+    )
     # Theirs is n m / (n + m) / 2 times the statistic of which ours is the root.
     assert energy_distance(a, b)[0] ** 2 * 100 * 100 / 200 / 2 == pytest.approx(score, rel=1e-9)
     brute = np.linalg.norm(a[0].T[:, None] - b[0].T[None], axis=2).mean()
@@ -105,9 +111,15 @@ def test_energy_distance_is_that_of_xsdba():
 
 def test_rotated_clouds_are_those_of_xsdba():
     """The transform itself, on one group, with the same rotations, quantiles and interpolation."""
-    reference, model, run = (climate(1, seed=s, mixing=m, shape=(1, 1)) for s, m in ((1, 0.8), (2, 0.1), (3, 0.1)))
+    reference, model, run = (
+        climate(1, seed=s, mixing=m, shape=(1, 1)) for s, m in ((1, 0.8), (2, 0.1), (3, 0.1))
+    )
     reference, model, run = (ds.isel(time=slice(0, 400)) for ds in (reference, model, run))
-    whole, rotations, nodes = Grouping("year", hours=False), random_rotations(4, 8, seed=1), np.linspace(0.02, 0.98, 25)
+    whole, rotations, nodes = (
+        Grouping("year", hours=False),
+        random_rotations(4, 8, seed=1),
+        np.linspace(0.02, 0.98, 25),
+    )
     stack = [ds.to_array().values.reshape(1, 4, -1) for ds in (reference, model, run)]
     index = [whole.index(ds.time, (-1,)) for ds in (reference, model, run)]
     tables = fit_joint(stack[0], index[0], stack[1], index[1], rotations, nodes)
@@ -115,7 +127,9 @@ def test_rotated_clouds_are_those_of_xsdba():
     peer = [xsdba.stack_variables(ds.isel(lat=0, lon=0, drop=True)) for ds in (reference, model, run)]
     dims = {"crd_dim": "multivar", "new_dim": "multivar_prime"}
     axes = {"multivar": peer[0].multivar.values, "multivar_prime": peer[0].multivar.values}
-    matrices = xr.DataArray(rotations, dims=("iterations", "multivar_prime", "multivar"), coords=axes, attrs=dims)
+    matrices = xr.DataArray(
+        rotations, dims=("iterations", "multivar_prime", "multivar"), coords=axes, attrs=dims
+    )
     shift = xsdba._adjustment.mbcn_train(
         xr.Dataset({"ref": peer[0], "hist": peer[1]}),
         matrices,

@@ -40,7 +40,9 @@ def test_wet_days_become_as_many_as_in_the_reference(method, wet):
 
 def test_without_adaptation_a_dry_model_stays_dry():
     reference, model = rain(1, wet=0.4, amount=5.0), rain(2, wet=0.15, amount=8.0)
-    plain = fit(reference, model, method="eqm", grouping=WHOLE, options=Options(quantiles=200, wet_thresholds={}))
+    plain = fit(
+        reference, model, method="eqm", grouping=WHOLE, options=Options(quantiles=200, wet_thresholds={})
+    )
     corrected = plain.apply(model)
     assert wet_share(corrected) <= wet_share(model)
     assert ((corrected.pr == 0.0) | (model.pr > 0.0)).all()
@@ -50,7 +52,9 @@ def test_relative_change_of_the_quantiles_is_kept():
     reference, model = rain(3, wet=0.5, amount=5.0), rain(4, wet=0.5, amount=8.0)
     wetter = model.assign(pr=model.pr * 1.3).assign_coords(time=model.time)
     wetter.pr.attrs.update(model.pr.attrs)
-    fitted = fit(reference, model, method="qdm", grouping=WHOLE, options=Options(quantiles=200, wet_thresholds={}))
+    fitted = fit(
+        reference, model, method="qdm", grouping=WHOLE, options=Options(quantiles=200, wet_thresholds={})
+    )
     np.testing.assert_allclose(fitted.apply(wetter).pr, 1.3 * fitted.apply(model).pr, rtol=1e-9)
 
 
@@ -76,7 +80,7 @@ def test_pareto_tails_refuse_windows_with_too_few_values():
     from finescale.errors import FinescaleError
 
     reference, model = rain(7, wet=0.9, amount=5.0, years=2), rain(8, wet=0.9, amount=10.0, years=2)
-    with pytest.raises(FinescaleError, match="enough values to fit a map.*pr.*lat 40, lon 0"):
+    with pytest.raises(FinescaleError, match=r"enough values to fit a map.*pr.*lat 40, lon 0"):
         fit(reference, model, method="eqm", grouping=Grouping(window=5), options=Options(tails="pareto"))
 
 

@@ -1,4 +1,4 @@
-"""Two models with known biases: what is left of them in years that the correction has not seen, and the warming kept."""
+"""Two models with known biases: what is left of them in years not seen by the correction, and the warming kept."""
 
 import numpy as np
 import pytest

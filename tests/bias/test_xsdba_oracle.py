@@ -2,10 +2,10 @@
 
 Two habits of xsdba 0.7 are allowed for, so that the same question is asked of both:
 
-- its day-of-year windows stop at the ends of the series, ours go round the year: it is given half a window of missing days on
-  either side, which it leaves out of its quantiles;
-- it looks for the nearest quantile in the plane of (value, day of year), ours only along the value: it is given values in a
-  unit so large that no neighbouring day is ever nearer.
+- its day-of-year windows stop at the ends of the series, ours go round the year: it is given half a window of
+  missing days on either side, which it leaves out of its quantiles;
+- it looks for the nearest quantile in the plane of (value, day of year), ours only along the value: it is given
+  values in a unit so large that no neighbouring day is ever nearer.
 """
 
 import warnings

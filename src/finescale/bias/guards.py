@@ -117,8 +117,17 @@ def check_joint(misfit: Floats, names: tuple[str, ...], name: Name) -> None:
         )
 
 
-def check_output(before: Sample, after: Floats, rule: Rule, name: Name) -> Floats:
+def check_output(
+    before: Sample, after: Floats, rule: Rule, name: Name, blank: NDArray[np.bool_] | None = None
+) -> Floats:
     """Refuse new missing values, new zeros and what no weather can be; amounts are cut at their physical limits.
+
+    Args:
+        before: values before the map.
+        after: values after it [cell, time].
+        rule: how they were mapped.
+        name: of a cell.
+        blank: cells that were masked on purpose [cell].
 
     Returns:
         The values, amounts within their limits [cell, time].
@@ -128,6 +137,8 @@ def check_output(before: Sample, after: Floats, rule: Rule, name: Name) -> Float
             f"a run keeps its length: {rule.name} had {before.values.shape[1]} steps, has {after.shape[1]}; report this"
         )
     new_gaps = ~np.isfinite(after) & np.isfinite(before.values)
+    if blank is not None:
+        new_gaps[blank] = False
     if new_gaps.any():
         cell = first_cell(new_gaps, before)
         raise FinescaleError(

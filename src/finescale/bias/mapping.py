@@ -143,7 +143,10 @@ def apply_variable(
             for n, a in zip(names, arrays, strict=True)
         }
         mapped = method.apply(flat, sample, rule)
-        corrected = check_output(sample, mapped, rule, grid.name)
+        blank = np.zeros(len(sample.values), dtype=bool)
+        for table in flat.values() if missing == "mask" else ():
+            blank |= np.isnan(table).reshape(len(table), -1).all(axis=1)
+        corrected = check_output(sample, mapped, rule, grid.name, blank)
         if method.tables:
             check_order(sample, mapped, rule, grid.name)
             check_change(sample, mapped, flat, rule, grid.name)

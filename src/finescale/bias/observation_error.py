@@ -4,9 +4,9 @@ A product of the same days (an analysis, a forecast) is compared day by day: R i
 
 A free-running climate model has no days to compare, only laws. What can be known is how far the corrected law still
 lies from the reference's in years that the correction has not seen. The variance given is the squared Wasserstein-2
-distance between the two, less the one that chance alone puts between two halves of the reference: the least mean
-square error by which one law can be turned into the other. The weather of the model may be further off; more cannot
-be had without days to compare. On the other hand half of the years make noisier maps than all of them.
+distance between the two (the least mean square error by which one law can be turned into the other), less what chance
+puts there (between two halves of the reference, and in a map of half the years), and the variance of the map itself is
+added. The weather of the model may be further off; more cannot be had without days to compare.
 
 The covariance between variables follows the differences between the corrections of the two halves.
 """
@@ -82,9 +82,9 @@ def unpaired(
     truth = [{n: in_units(half[0][n], n, units[n], "reference") for n in names} for half in halves]
     distance = np.asarray([np.mean([_distance(truth[k][n], unseen[k][n]) for k in (0, 1)]) for n in names])
     chance = np.asarray([_distance(truth[0][n], truth[1][n]) for n in names])
-    # A quarter of the squared difference of two halves is the variance of the map fitted to both.
+    # Two maps of half the years differ by twice the variance of one, and the map of all years has half of that.
     spread = np.sqrt(np.mean(apart**2, axis=1))
-    scale = np.sqrt(np.maximum(distance - chance, spread**2 / 4.0))
+    scale = np.sqrt(np.maximum(distance - chance - spread**2 / 2.0, 0.0) + spread**2 / 4.0)
     size = np.maximum(spread, np.finfo(np.float64).tiny)
     related = (apart / size[:, None]) @ (apart / size[:, None]).T / apart.shape[1]
     np.fill_diagonal(related, 1.0)

@@ -9,7 +9,7 @@ import numpy as np
 
 from finescale.bias.grouping import Grouping
 from finescale.bias.sample import Rule
-from finescale.bias.tails import TAIL_PROBABILITIES
+from finescale.bias.tails import TAIL_SHARES
 from finescale.climate.variables import VARIABLES
 from finescale.errors import FinescaleError
 
@@ -66,7 +66,7 @@ class Options:
         if self.tails == "pareto":
             edge = self.tail_edge
             nodes = nodes[(nodes >= 1.0 - edge) & (nodes <= edge)]
-            tail = np.asarray([p for p in TAIL_PROBABILITIES if p > edge])
+            tail = 1.0 - (1.0 - edge) * np.asarray(TAIL_SHARES)
             nodes = np.concatenate([1.0 - tail[::-1], [1.0 - edge], nodes, [edge], tail])
         return tuple(float(p) for p in np.unique(np.round(nodes, 12)))
 

@@ -13,7 +13,8 @@ LEAST_SHAPE, GREATEST_SHAPE = -0.5, 0.3
 FEWEST = 8
 """Fewest exceedances that a law is fitted to."""
 
-TAIL_PROBABILITIES = (0.96, 0.97, 0.98, 0.985, 0.99, 0.9925, 0.995, 0.9975, 0.999, 0.9995)
+TAIL_SHARES = (0.8, 0.6, 0.4, 0.3, 0.2, 0.15, 0.1, 0.05, 0.02, 0.01)
+"""Quantiles that are taken from the law: shares of the tail that lie beyond them."""
 
 
 @compiled
