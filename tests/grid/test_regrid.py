@@ -220,3 +220,28 @@ def test_what_cannot_be_regridded_is_refused_by_name():
             method(field([1.0, 3.0, 2.0, 4.0], [1.0, 2.0, 3.0]), TARGET)
     with pytest.raises(FinescaleError, match=r"coverage is a share in \(0, 1\]: 0"):
         conservative(field([1.0, 2.0], [1.0, 2.0]), TARGET, coverage=0)
+
+
+def test_only_the_rows_and_columns_with_weight_are_read():
+    """Each row of the globe is a dask chunk of its own that raises when it lies away from the target and is read."""
+    ds = field(centres(-89.5, 1.0, 180), centres(-179.5, 1.0, 360), times=2)
+    far = np.abs(ds["lat"] - 46) > 8
+
+    def read(block, block_info=None):
+        (begin, end) = block_info[0]["array-location"][1]
+        assert not far.values[begin:end].any(), "a row away from the target was read"
+        return block
+
+    guarded = ds["tas"].chunk(lat=1).data.map_blocks(read, meta=np.empty((0, 0, 0)))
+    for method in (conservative, bilinear):
+        out = method(ds.assign(tas=(("time", "lat", "lon"), guarded)), TARGET)
+        np.testing.assert_array_equal(out["tas"].values, method(ds, TARGET)["tas"].values)
+    with pytest.raises(AssertionError, match="was read"):
+        guarded.compute()
+
+
+def test_a_target_off_the_source_altogether_is_refused():
+    ds = field(centres(-10.0, 1.0, 8), centres(100.0, 1.0, 8))
+    for method in (conservative, bilinear):
+        with pytest.raises(FinescaleError, match="the target overlaps the source: no cell of"):
+            method(ds, TARGET)

@@ -14,8 +14,8 @@ from finescale.grid.grid import Grid
 Floats = NDArray[np.float64]
 # Takes [k, ny, nx], returns [k, lat, lon].
 Map = Callable[[Floats], Floats]
-# About 2 MB of float64: a block of fields stays in the cache between the passes of a map.
-BLOCK = 2**18
+# Half a MB of float64: a block of fields stays in the cache between the passes of a map.
+BLOCK = 2**16
 # What these attributes name belongs to the old cells.
 STALE = ("grid_mapping", "coordinates", "cell_measures")
 
@@ -71,7 +71,7 @@ def _map(func: Map, field: xr.DataArray, target: Grid, dims: tuple[Hashable, Has
 def _in_blocks(func: Map, x: NDArray[Any], shape: tuple[int, int], dtype: np.dtype[Any]) -> NDArray[Any]:
     flat = x.reshape(-1, *x.shape[-2:])
     out = np.empty((len(flat), *shape), dtype)
-    step = max(1, BLOCK // max(1, flat[:1].size))
+    step = max(1, BLOCK // max(1, flat[:1].size, shape[0] * shape[1]))
     for begin in range(0, len(flat), step):
         out[begin : begin + step] = func(flat[begin : begin + step].astype(np.float64))
     return out.reshape(*x.shape[:-2], *shape)
