@@ -1,74 +1,14 @@
-"""An analytic Gaussian world: red fields advected by nothing, autoregressive in time, whose law is known exactly."""
+"""Fixtures of the prior's tests; programs that tests start as processes lie beside them, hence the path."""
 
-from dataclasses import dataclass
+import sys
+from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-import xarray as xr
 
+sys.path.insert(0, str(Path(__file__).parent))
 
-@dataclass(frozen=True)
-class World:
-    """``x = sum_k z_k pattern_k``, z_k independent AR(1); variables a and b share patterns."""
-
-    patterns: np.ndarray  # [K, C, H, W]
-    phi: np.ndarray  # [K]
-
-    def draw(self, frames: int, seed: int) -> np.ndarray:
-        rng = np.random.default_rng(seed)
-        z = np.empty((frames, len(self.phi)))
-        z[0] = rng.standard_normal(len(self.phi))
-        for t in range(1, frames):
-            z[t] = self.phi * z[t - 1] + np.sqrt(1 - self.phi**2) * rng.standard_normal(len(self.phi))
-        return np.einsum("tk,kchw->tchw", z, self.patterns)
-
-    def dataset(self, frames: int, seed: int, start: str = "2001-01-01") -> xr.Dataset:
-        x = self.draw(frames, seed)
-        height, width = x.shape[2:]
-        time = np.datetime64(start, "ns") + np.arange(frames) * np.timedelta64(1, "h")
-        fields = {
-            name: (("time", "lat", "lon"), x[:, i].astype(np.float32), {"units": "K"})
-            for i, name in enumerate("ab")
-        }
-        return xr.Dataset(
-            fields, coords={"time": time, "lat": 45 + 0.5 * np.arange(height), "lon": 0.5 * np.arange(width)}
-        )
-
-    def covariance(self, window: int) -> np.ndarray:
-        """Of a window, ``[T * C * H * W]`` squared."""
-        lag = np.abs(np.subtract.outer(np.arange(window), np.arange(window)))
-        flat = self.patterns.reshape(len(self.phi), -1)
-        size = flat.shape[1] * window
-        full = np.einsum("kts,kn,km->tnsm", self.phi[:, None, None] ** lag, flat, flat, optimize=True)
-        return full.reshape(size, size)
-
-    def exact(self, window: int):
-        """The exact denoiser of a window, in physical units."""
-        cov = self.covariance(window)
-        values, axes = np.linalg.eigh(cov)
-        axes = torch.from_numpy(axes).float()
-        values = torch.from_numpy(np.maximum(values, 0)).float()
-
-        def denoise(x_t, sigma, context=None):
-            level = sigma.reshape(-1, 1).expand(len(x_t), 1) ** 2
-            return ((x_t.flatten(1) @ axes) * (values / (values + level)) @ axes.T).view_as(x_t)
-
-        return denoise
-
-
-def red_world(size: int = 12, modes: int = 60, seed: int = 0) -> World:
-    rng = np.random.default_rng(seed)
-    rows, columns = np.meshgrid(np.arange(size), np.arange(size), indexing="ij")
-    patterns = np.empty((modes, 2, size, size))
-    wave = np.exp(rng.uniform(np.log(0.3), np.log(4.0), modes))
-    for k in range(modes):
-        angle = rng.uniform(0, 2 * np.pi)
-        phase = 2 * np.pi * (wave[k] / size * (np.cos(angle) * rows + np.sin(angle) * columns) + rng.random())
-        mix = rng.uniform(0, 2 * np.pi)
-        patterns[k] = wave[k] ** -1.0 * np.stack([np.cos(mix) * np.cos(phase), np.sin(mix) * np.sin(phase)])
-    patterns /= np.sqrt((patterns**2).sum(axis=0).mean(axis=(-2, -1)))[:, None, None]
-    return World(patterns, np.exp(-(wave**0.5) / 6))
+from red_world import World, red_world
 
 
 @pytest.fixture(scope="session")

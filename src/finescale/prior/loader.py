@@ -83,7 +83,7 @@ class WindowLoader:
         self._segment = segments(ds["time"])
         self._clock = clock(ds["time"]).astype(np.float32)
         self._length = min(max(_STRETCH, 2 * window), pool_frames, ds.sizes["time"])
-        self._count = max(1, min(pool_frames, ds.sizes["time"]) // self._length)
+        self._count = max(1, pool_frames // self._length)
         check_window(ds, window)
         if batch % share[1]:
             raise FinescaleError(
@@ -109,20 +109,23 @@ class WindowLoader:
     def _read(self, number: int) -> _Pool:
         """Read the stretches of one pool, in time order so that chunks are read once."""
         rng = np.random.Generator(np.random.Philox(key=np.array([self.seed, 2 * number], dtype=np.uint64)))
-        latest = self.ds.sizes["time"] - self._length
-        begins = np.sort(rng.integers(0, latest + 1, self._count))
-        frames = np.empty((self._count * self._length, *self.mask.shape), dtype=np.float32)
-        starts = []
-        for i, begin in enumerate(begins):
-            place = slice(i * self._length, (i + 1) * self._length)
-            block = pack(self.ds.isel(time=slice(begin, begin + self._length)), self.scaling.variables)
-            check_gaps(self.ds, int(begin), block, self.mask, self.scaling.variables)
-            frames[place] = np.where(self.mask, self.scaling.apply(block), 0)
-            part = self._segment[begin : begin + self._length]
-            whole = np.flatnonzero(part[: len(part) - self.window + 1] == part[self.window - 1 :])
-            starts.append(i * self._length + whole)
-        times = np.concatenate([self._clock[begin : begin + self._length] for begin in begins])
-        return _Pool(frames, times, np.concatenate(starts))
+        frames, times, starts, filled = [], [], [], 0
+        for begin, end in self._stretches(rng):
+            block = pack(self.ds.isel(time=slice(begin, end)), self.scaling.variables)
+            check_gaps(self.ds, begin, block, self.mask, self.scaling.variables)
+            frames.append(np.where(self.mask, self.scaling.apply(block), 0).astype(np.float32))
+            times.append(self._clock[begin:end])
+            starts.append(filled + _whole_windows(self._segment[begin:end], self.window))
+            filled += end - begin
+        return _Pool(np.concatenate(frames), np.concatenate(times), np.concatenate(starts))
+
+    def _stretches(self, rng: np.random.Generator) -> list[tuple[int, int]]:
+        """Stretches of one pool; those at the ends of the period are cut, so that every frame is as likely."""
+        total = self.ds.sizes["time"]
+        if self._count * self._length >= total:
+            return [(0, total)]
+        begins = np.sort(rng.integers(self.window - self._length, total - self.window + 1, self._count))
+        return [(max(0, int(b)), min(total, int(b) + self._length)) for b in begins]
 
     def _cut(self, pool: _Pool, step: int) -> Batch:
         key = np.array([self.seed, 2 * step + 1], dtype=np.uint64)
@@ -131,6 +134,11 @@ class WindowLoader:
         index = np.arange(self.share[0], self.batch, self.share[1])
         frames = chosen[index, None] + np.arange(self.window)
         return Batch(torch.from_numpy(pool.frames[frames]), torch.from_numpy(pool.clock[frames]), index)
+
+
+def _whole_windows(segment: NDArray[np.int64], window: int) -> NDArray[np.int64]:
+    """First frames of the windows that no gap of the time axis cuts."""
+    return np.flatnonzero(segment[: len(segment) - window + 1] == segment[window - 1 :])
 
 
 def check_window(ds: xr.Dataset, window: int) -> None:
@@ -148,8 +156,7 @@ def even_windows(
 ) -> tuple[Tensor, Tensor]:
     """Windows spread evenly over a period: scaled ``[count, T, C, H, W]``, clock ``[count, T, 2]``."""
     check_window(ds, window)
-    part = segments(ds["time"])
-    starts = np.flatnonzero(part[: len(part) - window + 1] == part[window - 1 :])
+    starts = _whole_windows(segments(ds["time"]), window)
     chosen = starts[np.unique(np.linspace(0, len(starts) - 1, count).round().astype(int))]
     x = []
     for begin in chosen:
