@@ -72,6 +72,10 @@ def build(
         truth=(truth_start, truth_end),
         storm=storm,
     )
+    return _write(folder, world)
+
+
+def _write(folder: Path, world: World) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     if any(folder.iterdir()):
         raise FinescaleError(

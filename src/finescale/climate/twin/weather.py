@@ -47,10 +47,13 @@ class Weather:
 
     @cached_property
     def waves(self) -> Waves:
-        """The waves of the mesoscale: twice the domain, down to three cells."""
+        """The waves of the mesoscale: wider than the widest window, down to three cells."""
         north, _ = kilometres(self.terrain.grid)
         step = float(north[1] - north[0])
-        return Waves(box=2.0 * self.world.cells * step, shortest=3.0 * step)
+        return Waves(
+            box=max(2 * self.world.cells, self.world.cells + 4 * self.world.factor) * step,
+            shortest=3.0 * step,
+        )
 
     def blocks(self) -> Iterator[tuple[slice, dict[str, Real]]]:
         """Yield the fields in order of time: positions, and variables [time, lat, lon] in canonical units."""
@@ -59,33 +62,34 @@ class Weather:
         memory = 24.0 * np.maximum(self.waves.k / self.waves.k[self.waves.k > 0].min(), 1.0) ** (-0.6)
         rng = self.world.generator(self.run, "mesoscale")
         coefficients = renewing(rng, self.clock.hours, memory.astype(np.float32), amplitude, block=BLOCK)
+        flow = self.flow  # made here, so that no two threads make it
         waiting: list[tuple[slice, Future[dict[str, Real]]]] = []
         with ThreadPoolExecutor(THREADS) as pool:
             for number, block in enumerate(coefficients):
                 part = slice(number * BLOCK, number * BLOCK + len(block))
-                waiting.append((part, pool.submit(self._fields, part, block)))
+                waiting.append((part, pool.submit(self._fields, flow, part, block)))
                 if len(waiting) > THREADS:
                     done, future = waiting.pop(0)
                     yield done, future.result()
             for done, future in waiting:
                 yield done, future.result()
 
-    def _fields(self, part: slice, mesoscale: Complex) -> dict[str, Real]:
+    def _fields(self, flow: Flow, part: slice, mesoscale: Complex) -> dict[str, Real]:
         north, east = kilometres(self.terrain.grid)
-        moved = self.flow.displacement[part, 1], self.flow.displacement[part, 0]
+        moved = flow.displacement[part, 1], flow.displacement[part, 0]
         stream, warmth, moisture = (
             self.waves.synthesise(self.waves.drift(mesoscale[:, i], *moved), north, east) for i in range(3)
         )
-        low_pressure, low_thermal = lows_at(self.flow, self.clock.hours, part, north, east)
-        large = LARGE.synthesise(LARGE.drift(self.flow.waves[part], *moved), north, east)
-        thermal = LARGE.synthesise(LARGE.drift(self.flow.thermal[part], *moved), north, east) + low_thermal
+        low_pressure, low_thermal = lows_at(flow, self.clock.hours, part, north, east)
+        large = LARGE.synthesise(LARGE.drift(flow.waves[part], *moved), north, east)
+        thermal = LARGE.synthesise(LARGE.drift(flow.thermal[part], *moved), north, east) + low_thermal
         winter = winterness(self.clock.season[part])
         large *= (WAVE_PRESSURE * (0.65 + 0.35 * winter)).astype(np.float32)[:, None, None]
         large += low_pressure
         sky = Sky(
-            steering=self.flow.steering[part],
-            pressure=self.flow.pressure[part],
-            warmth=self.flow.warmth[part],
+            steering=flow.steering[part],
+            pressure=flow.pressure[part],
+            warmth=flow.warmth[part],
             season=self.clock.season[part],
             hour=self.clock.hour[part],
             large=large,
