@@ -52,8 +52,8 @@ def room_of(module: str) -> str | None:
     parts = module.split(".")
     if parts[0] == "flows":
         return "flows"
-    ours = parts[0] == "finescale" and len(parts) > 1 and parts[1] in RANK
-    return parts[1] if ours else None
+    ours = parts[0] == "finescale" and len(parts) > 1
+    return parts[1] if ours and parts[1] != "__version__" else None
 
 
 def wrong_arrows(files: dict[Path, str]) -> list[str]:
@@ -78,7 +78,7 @@ def sources() -> dict[Path, str]:
         for p in SOURCE.rglob("*.py")
         if p.parent != SOURCE
     }
-    files |= {p: p.stem for p in SOURCE.glob("*.py") if p.stem != "__init__"}
+    files |= {p: p.stem for p in SOURCE.glob("*.py") if p.stem not in ("__init__", "__main__")}
     return files | dict.fromkeys(FLOWS.rglob("*.py"), "flows")
 
 

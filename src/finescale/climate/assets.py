@@ -45,7 +45,7 @@ def open_asset(
     if "://" not in address:
         if not Path(address).exists():
             raise AssetError(_say(catalogue, row, "it is missing"))
-        address = Path(address).as_uri() if form == "zarr" else address
+        address = f"file://{Path(address).as_posix()}" if form == "zarr" else address
     options = options_for(address, storage_options)
     try:
         opened = _through_intake(catalogue, row, address, form, options)
