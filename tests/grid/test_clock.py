@@ -39,6 +39,7 @@ def test_doubled_and_shuffled_hours_are_named(order):
         check_hourly(stamps("2001-01-01", 4, "h")[order])
 
 
+@pytest.mark.filterwarnings("error::UserWarning")
 def test_bounds_of_a_mean_survive_a_file(tmp_path):
     """CF: the bounds are written in the units and calendar of their time axis and come back as dates."""
     time = stamps("2001-03-01T00", 3, "6h", "noleap")

@@ -153,6 +153,17 @@ def test_two_dimensional_coordinates_alone_give_nearly_the_same(name):
     np.testing.assert_allclose(out["tas"], conservative(ds, target)["tas"], atol=1e-3)
 
 
+def test_nothing_of_the_old_cells_stays_behind():
+    pole, rlat, rlon, target = CASES["fine source"]
+    ds = rotated(pole, rlat, rlon).rename(rlat="y", rlon="x").set_coords("crs").assign_coords(height=2.0)
+    ds["y"].attrs["standard_name"], ds["x"].attrs["standard_name"] = "grid_latitude", "grid_longitude"
+    ds["tas"].encoding["grid_mapping"] = ds["tas"].attrs.pop("grid_mapping")
+    for out in (conservative(ds, target), bilinear(ds, target)):
+        assert set(out.variables) == {"tas", "lat", "lon", "height"}
+        assert out["tas"].dims == ("lat", "lon")
+        assert "grid_mapping" not in out["tas"].attrs | out["tas"].encoding
+
+
 def test_holes_and_the_outside_are_nan():
     pole, rlat, rlon, _ = CASES["fine source"]
     ds = rotated(pole, rlat, rlon)

@@ -42,10 +42,10 @@ def ending(stamps: xr.DataArray, every: int) -> dict[str, xr.DataArray]:
     """Return `time` and `time_bnds` of means over the `every` hours that end at the stamps [time]."""
     end = stamps.values
     bounds = np.stack([end - _hours(stamps, every), end], axis=1)
-    return {
-        "time": xr.DataArray(end, dims="time", attrs=stamps.attrs | {"bounds": "time_bnds"}),
-        "time_bnds": xr.DataArray(bounds, dims=("time", "bnds")),
-    }
+    time = xr.DataArray(end, dims="time", attrs=stamps.attrs | {"bounds": "time_bnds"})
+    # CF wants bounds in the units of their axis; left to itself each would choose its own when written.
+    time.encoding = {"units": "hours since 1970-01-01"}
+    return {"time": time, "time_bnds": xr.DataArray(bounds, dims=("time", "bnds"))}
 
 
 def _hours(time: xr.DataArray, hours: int) -> np.timedelta64 | dt.timedelta:

@@ -39,7 +39,7 @@ def map_fields(
     old = [name for name, coord in ds.coords.items() if moved & set(coord.dims)]
     named = {(v.attrs | v.encoding).get("grid_mapping") for v in ds.data_vars.values()}
     named |= {ds[name].attrs.get("bounds", f"{name}_bnds") for name in old}
-    bare = ds.drop_vars([*old, *(named & set(ds.data_vars))])
+    bare = ds.drop_vars({*old, *(named & set(ds.variables))})
     fields = {}
     for name, field in bare.data_vars.items():
         if moved <= set(field.dims):
