@@ -130,7 +130,7 @@ def _gcm(settings: Settings, gcm: str) -> list[Stage]:
             options={"gcm": gcm},
             reads=("coarse-reference", f"historical-{gcm}", f"scenario-{gcm}"),
             writes=(f"corrected-{gcm}", f"correction-{gcm}", f"bias-{gcm}", f"gates-corrected-{gcm}"),
-            settings=("correct", "gates"),
+            settings=("seed", "correct", "gates"),
             code=("bias", "quality", "climate/variables.py", "pipeline/stages/correct.py", *STORE),
         ),
     ]

@@ -85,4 +85,9 @@ class Correct(Section):
     method: Literal["identity", "scaling", "eqm", "dqm", "qdm", "mbcn"] = "eqm"
     calibration: Period = Field(description="Years in which the model is mapped onto the reference.")
     quantiles: int = Field(50, ge=5, le=1000)
-    window: int = Field(31, ge=1, le=365, description="Days of year pooled around each day.")
+    season: Literal["year", "season", "month", "dayofyear"] = Field(
+        "dayofyear", description="What shares a map: all of the year, a season, a month, or days around each day."
+    )
+    window: int = Field(35, ge=5, le=365, description="Days pooled around each five days; for `dayofyear`.")
+    hours: bool = Field(True, description="Whether each hour of the day has maps of its own.")
+    tails: Literal["constant", "pareto"] = Field("constant", description="Beyond the outermost quantiles.")

@@ -18,8 +18,8 @@ def correct(desk: Desk, gcm: str) -> None:
         reference,
         historical,
         method=wanted.method,
-        grouping=Grouping(window=wanted.window),
-        options=Options(quantiles=wanted.quantiles),
+        grouping=Grouping(wanted.season, window=wanted.window, hours=wanted.hours),
+        options=Options(quantiles=wanted.quantiles, tails=wanted.tails, seed=desk.setting("seed")),
         calibration=(str(wanted.calibration[0]), str(wanted.calibration[1])),
         calendars="year-fraction",
     )
