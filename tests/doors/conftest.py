@@ -21,15 +21,15 @@ TINY = {
         "historical_start": "2001-01-01",
         "historical_end": "2001-04-10",
         "scenario_start": "2015-01-01",
-        "scenario_end": "2015-04-10",
+        "scenario_end": "2015-02-10",
         "truth_start": "2015-01-10",
-        "truth_end": "2015-01-20",
-        "storm": "2001-03-25T12:00",
+        "truth_end": "2015-01-17",
+        "storm": "2001-03-23T12:00",
     },
     "split": {
         "train": ["2001-01-01", "2001-02-28"],
         "validation": ["2001-03-05", "2001-03-12"],
-        "test": ["2001-03-20", "2001-04-01"],
+        "test": ["2001-03-20", "2001-03-26"],
     },
     "coarse": {"factor": 4, "every": 6, "how": "instant"},
     "correct": {"method": "eqm", "season": "year", "calibration": ["2001-01-01", "2001-04-10"], "quantiles": 20},
@@ -105,7 +105,9 @@ def make_project(root: Path) -> Project:
     """Lay a tiny project out: settings, sources, DVC's folder; nothing run yet."""
     root.mkdir(parents=True)
     body = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8")) | TINY
-    body["downscale"] |= {"members": 2, "period": ["2015-01-10", "2015-01-19"], "bcsd": {"harmonics": 1}}
+    body["downscale"] |= {"members": 2, "period": ["2015-01-10", "2015-01-16"], "bcsd": {"harmonics": 1}}
+    body["data"]["variables"] = ["psl", "tas"]
+    del body["data"]["gcms"]["standard"]
     (root / "params.yaml").write_text(yaml.safe_dump(body, sort_keys=False), encoding="utf-8")
     shutil.copytree(ROOT / "src", root / "src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
     (root / ".dvc").mkdir()

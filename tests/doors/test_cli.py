@@ -173,7 +173,7 @@ def test_show_tells_what_is_stale_and_why(project: Project) -> None:
     project.set(correct__quantiles=10)
     store.remove(project.root / "data" / "corrected-360day.zarr")
     shown = project.finescale("show").stdout
-    assert "stale correct-standard" in shown
+    assert "stale correct-360day" in shown
     assert "because setting correct.quantiles modified" in shown
     assert "because output data/corrected-360day.zarr deleted" in shown
     assert "waits score" in shown

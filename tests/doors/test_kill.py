@@ -15,7 +15,7 @@ from finescale.settings import load_settings
 
 from .conftest import ROOT, Project, environment
 
-STAGES = ledger(load_settings(ROOT / "params.yaml"))
+STAGES = [s for s in ledger(load_settings(ROOT / "params.yaml")) if not s.name.endswith("-standard")]
 
 
 def start(project: Project, name: str) -> subprocess.Popen[bytes]:
