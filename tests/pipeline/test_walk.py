@@ -1,0 +1,112 @@
+"""Walking the ledger: order, side by side, failures, and what DVC's words mean."""
+
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from finescale.errors import FinescaleError
+from finescale.pipeline import executor
+from finescale.pipeline.executor import DvcExecutor, Outcome, StageFailed, last_words
+from finescale.pipeline.stage import Stage
+from finescale.pipeline.walk import walk
+
+
+def stage(name: str, reads: tuple[str, ...] = ()) -> Stage:
+    return Stage(name, "world.make", reads, (name,))
+
+
+class Recorder:
+    """An executor that notes when each stage begins and ends."""
+
+    def __init__(self, broken: str = "") -> None:
+        self.events: list[tuple[str, str]] = []
+        self.broken = broken
+        self.most = 0
+        self.now = 0
+        self.lock = threading.Lock()
+
+    def run(self, stage: Stage, line) -> Outcome:
+        with self.lock:
+            self.now += 1
+            self.most = max(self.most, self.now)
+            self.events.append(("begin", stage.name))
+        time.sleep(0.05)
+        with self.lock:
+            self.now -= 1
+            self.events.append(("end", stage.name))
+        if stage.name == self.broken:
+            raise FinescaleError(f"{stage.name} broke")
+        return Outcome(stage.name, "Completed", 0.0)
+
+
+STAGES = (stage("a"), stage("b", ("a",)), stage("c", ("a",)), stage("d", ("b", "c")))
+
+
+def test_a_stage_begins_after_those_it_reads_from() -> None:
+    recorder = Recorder()
+    outcomes = walk(STAGES, recorder, workers=2, tell=lambda *_: None, done=lambda _: None)
+    assert {o.stage for o in outcomes} == {"a", "b", "c", "d"}
+    place = {event: k for k, event in enumerate(recorder.events)}
+    assert place["end", "a"] < place["begin", "b"]
+    assert max(place["end", "b"], place["end", "c"]) < place["begin", "d"]
+    assert recorder.most == 2
+
+
+def test_one_worker_runs_one_at_a_time() -> None:
+    recorder = Recorder()
+    walk(STAGES, recorder, workers=1, tell=lambda *_: None, done=lambda _: None)
+    assert recorder.most == 1
+
+
+def test_a_failure_stops_what_follows() -> None:
+    recorder = Recorder(broken="b")
+    with pytest.raises(FinescaleError, match="b broke"):
+        walk(STAGES, recorder, workers=1, tell=lambda *_: None, done=lambda _: None)
+    assert ("begin", "d") not in recorder.events
+
+
+def test_inputs_from_outside_count_as_there() -> None:
+    recorder = Recorder()
+    walk(STAGES[3:], recorder, workers=2, tell=lambda *_: None, done=lambda _: None)
+    assert recorder.events == [("begin", "d"), ("end", "d")]
+
+
+@pytest.mark.parametrize(
+    ("log", "state"),
+    [
+        (["Running stage 'coarsen':", "> finescale stage coarsen"], "Completed"),
+        (["Stage 'coarsen' is cached - skipping run, checking out outputs"], "Restored"),
+        (["Stage 'coarsen' didn't change, skipping"], "Skipped"),
+    ],
+)
+def test_what_dvc_says_becomes_a_state(log: list[str], state: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(DvcExecutor, "_repro", lambda self, name, line: (0, log))
+    assert DvcExecutor(Path()).run(stage("coarsen"), lambda _: None).state == state
+
+
+def test_a_held_lock_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = [(1, ["ERROR: Unable to acquire lock. Most likely another DVC process is running"]), (0, [])]
+    monkeypatch.setattr(DvcExecutor, "_repro", lambda self, name, line: answers.pop(0))
+    monkeypatch.setattr(executor.time, "sleep", lambda _: None)
+    assert DvcExecutor(Path()).run(stage("coarsen"), lambda _: None).state == "Skipped"
+    assert answers == []
+
+
+def test_a_failure_carries_the_stages_own_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    log = ["Running stage 'coarsen':", "error: the grid does not nest", "ERROR: failed to reproduce 'coarsen'"]
+    monkeypatch.setattr(DvcExecutor, "_repro", lambda self, name, line: (255, log))
+    with pytest.raises(StageFailed) as caught:
+        DvcExecutor(Path()).run(stage("coarsen"), lambda _: None)
+    assert str(caught.value) == "the grid does not nest"
+    assert caught.value.code == 2
+
+
+def test_a_failure_without_words_shows_the_end_of_the_log() -> None:
+    assert last_words("x", ["a", "b", "c", "d"]) == "stage x failed: b | c | d"
+
+
+def test_other_processes_find_this_python_first() -> None:
+    assert executor.environment()["PATH"].split(":")[0] == str(Path(sys.executable).parent)
