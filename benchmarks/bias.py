@@ -55,7 +55,9 @@ def finescale(
     from finescale.bias.grouping import Grouping
     from finescale.bias.plan import Options
 
-    options = Options(quantiles=QUANTILES, interpolation="nearest", rank_window=rank_window)
+    options = Options(
+        quantiles=QUANTILES, interpolation="nearest", rank_window=rank_window, keep_structure=rank_window
+    )
     grouping = Grouping("dayofyear", window=WINDOW, step=1)
     return (
         fit(reference, historical, method="qdm", grouping=grouping, options=options).apply(scenario).compute()

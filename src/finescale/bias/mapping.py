@@ -147,7 +147,7 @@ def apply_variable(
         for table in flat.values() if missing == "mask" else ():
             blank |= np.isnan(table).reshape(len(table), -1).all(axis=1)
         corrected = check_output(sample, mapped, rule, grid.name, blank)
-        if method.tables:
+        if method.tables and rule.keep_structure:
             check_order(sample, mapped, rule, grid.name)
             check_change(sample, mapped, flat, rule, grid.name)
         return corrected.reshape(values.shape).astype(dtype)

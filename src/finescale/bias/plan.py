@@ -37,6 +37,8 @@ class Options:
         iterations: rotations of ``mbcn``.
         joint_grouping: pools in which ``mbcn`` mends the dependence between variables.
         seed: of the rotations and of the amounts that the frequency adaptation gives.
+        keep_structure: refuse a map that shuffles the values of a variable or loses the model's mean change. False lets
+            settings pass that do, such as ranks among the few values of single days, to compare them with others.
     """
 
     quantiles: int | tuple[float, ...] = 50
@@ -50,6 +52,7 @@ class Options:
     iterations: int = 20
     joint_grouping: Grouping = field(default_factory=lambda: Grouping("season"))
     seed: int = 0
+    keep_structure: bool = True
 
     def probabilities(self) -> tuple[float, ...]:
         """Probabilities of the quantiles, tails included."""
@@ -141,4 +144,5 @@ def make_rule(name: str, methods: str | Mapping[str, str], options: Options) -> 
         wet_threshold=thresholds.get(name),
         rank_window=options.rank_window,
         seed=options.seed,
+        keep_structure=options.keep_structure,
     )

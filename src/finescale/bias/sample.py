@@ -46,6 +46,7 @@ class Rule:
         wet_threshold: amounts up to this are dry and their frequency is adapted; None for none. Canonical units.
         rank_window: quantile delta mapping ranks values within the window (else within the slot alone).
         seed: of the amounts given to dry steps by the frequency adaptation.
+        keep_structure: refuse to shuffle values or to lose the mean change.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Rule:
     wet_threshold: float | None = None
     rank_window: bool = True
     seed: int = 0
+    keep_structure: bool = True
 
     @property
     def nodes(self) -> Floats:
