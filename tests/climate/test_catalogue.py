@@ -125,6 +125,19 @@ def test_files_of_one_run_are_one_series(tmp_path, cmip):
     xr.testing.assert_equal(ds["tas"].drop_attrs(), whole["tas"].drop_attrs())
 
 
+def test_files_outside_the_period_are_not_even_opened(tmp_path, cmip):
+    whole = cmip("tas", start="2001-12-28", steps=32)
+    spans = ("2000", "200112-200112", "20020101-20020104")
+    rows = [{**row(f"p{k}.nc", "tas"), "time_range": span} for k, span in enumerate(spans)]
+    whole.isel(time=slice(0, 16)).to_netcdf(tmp_path / "p1.nc", engine="h5netcdf")
+    whole.isel(time=slice(16, 32)).to_netcdf(tmp_path / "p2.nc", engine="h5netcdf")
+    path = catalogue.write(tmp_path, rows, id="x", description="The first file is missing.")
+    ds = catalogue.open_series(path, FACETS, variables=["tas"], period=("2001-12-30", "2002-01-02"))
+    xr.testing.assert_equal(ds["tas"].drop_attrs(), whole["tas"][8:24].drop_attrs())
+    with pytest.raises(FinescaleError, match=r"line 2 .*p0.nc: it is missing"):
+        catalogue.open_series(path, FACETS, variables=["tas"])
+
+
 def test_all_bad_rows_are_told_at_once(shelf):
     path, *_ = shelf
     folder = path.parent

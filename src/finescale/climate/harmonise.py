@@ -162,8 +162,12 @@ def _in_units(ds: xr.Dataset, interval: float | None, done: list[str]) -> xr.Dat
             da = da.astype("float64") * how.factor + how.offset
             done.append(f"converted {name} from {units} to {variable.units}")
         fields[name] = da.astype("float32", keep_attrs=False).assign_attrs(_attrs(ds[name], name))
-    kept = {
-        n: c.variable for n, c in ds.coords.items() if n in _KEPT_COORDS or "grid_mapping_name" in c.attrs
+    kept = {str(n): c.variable for n, c in ds.coords.items() if n in _KEPT_COORDS}
+    # The variable of a grid mapping carries attributes only; files give it any type, characters among them.
+    kept |= {
+        str(n): xr.Variable((), np.int32(0), c.attrs)
+        for n, c in ds.coords.items()
+        if "grid_mapping_name" in c.attrs
     }
     return xr.Dataset(fields, attrs=ds.attrs).reset_coords(drop=True).assign_coords(kept)
 

@@ -65,7 +65,7 @@ def crop_period(ds: xr.Dataset, period: Period, what: str = "the series") -> xr.
     """Keep the times whose day lies in the period; both ends must be covered to within one step."""
     if "time" not in ds.dims:
         return ds
-    first, last = (_day(v) for v in period)
+    first, last = (day_number(v) for v in period)
     if last < first:
         raise FinescaleError(f"a period ends after it begins: {period[0]} .. {period[1]}; exchange the two")
     stamp = days(ds["time"])
@@ -161,7 +161,8 @@ def _ordinal(stamp: NDArray[np.int64]) -> NDArray[np.float64]:
     return np.asarray(stamp // 10000 * 365.25 + (stamp // 100 % 100) * 30.44 + stamp % 100, dtype=np.float64)
 
 
-def _day(value: object) -> int:
+def day_number(value: object) -> int:
+    """Return a day, a date or its text, as the number yyyymmdd."""
     if isinstance(value, date | cftime.datetime):
         return int(value.year * 10000 + value.month * 100 + value.day)
     parts = str(value)[:10].split("-")
