@@ -14,7 +14,7 @@ from finescale.scores import checks, ensemble, exceedance, spectrum, steps, vect
 from finescale.scores.bootstrap import Means
 from finescale.scores.traces import Pair, Traces
 
-BLOCK_BYTES = 128 * 2**20
+BLOCK_BYTES = 32 * 2**20  # of one float64 copy of a block; a dozen copies live at a time
 
 
 @dataclass(frozen=True)

@@ -121,7 +121,7 @@ def _physics(x: xr.Dataset, o: xr.Dataset, grid: Grid) -> Means:
         return {}
     few = x[names].isel(member=slice(0, PHYSICS_MEMBERS))
     parts = []
-    for block in blocks(few[names[0]]):
+    for block in blocks(x[names[0]]):  # blocks for all members leave room for the derived fields of a few
         # Tendencies need the hour before: it is read along and its own numbers are dropped.
         before = min(1, block.start)
         here = slice(block.start - before, block.stop)
