@@ -12,8 +12,7 @@ from finescale.errors import FinescaleError
 from finescale.quality import jumps
 from finescale.quality.facts import Facts
 from finescale.quality.rule import Rule
-
-ENOUGH_CELLS = 4  # a map of fewer cells may repeat itself by chance
+from finescale.quality.statistics import ENOUGH_CELLS
 
 
 @dataclass(frozen=True)

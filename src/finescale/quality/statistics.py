@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.floating]
 SAMPLE = 1024  # values drawn from each piece for the quantiles: a tenth of a standard deviation at the 1st percentile
-ENOUGH_CELLS = 4
+ENOUGH_CELLS = 4  # a map of fewer cells may repeat itself by chance
 TELLING = 16  # wet cells
 GOLDEN = 0.6180339887498949  # multiples of it spread evenly over any array: no row or column is favoured
 
