@@ -54,7 +54,7 @@ class Bcsd:
         given = given.assign_coords(self.coarse.coords())
         with xr.set_options(arithmetic_join="exact"):  # type: ignore[no-untyped-call]
             anomaly = given - climatology.at(self.coarse_climatology, given["time"]).compute()
-            weather = spread(hourly(anomaly), self.fine, self.coarse)
+            weather = spread(hourly(anomaly), self.fine)
             total = weather + climatology.at(self.fine_climatology, weather["time"])
         for name, units in self.variables.items():
             field = total[name].clip(min=BOUNDED[name]) if name in BOUNDED else total[name]

@@ -8,7 +8,7 @@ import xarray as xr
 from finescale.grid import regrid
 from finescale.grid.grid import Grid
 from finescale.methods import card
-from finescale.methods.downscaler import as_ensemble, check_coarse, edged, hourly
+from finescale.methods.downscaler import as_ensemble, check_coarse, hourly
 
 BLOCK = 480  # hours in memory at once
 
@@ -24,7 +24,7 @@ class Bilinear:
     def __call__(self, coarse: xr.Dataset, *, members: int = 1, seed: int = 0) -> xr.Dataset:
         """Downscale; see `Downscaler`."""
         check_coarse(coarse, self.coarse, self.variables)
-        return as_ensemble([spread(hourly(coarse[list(self.variables)].compute()), self.fine, self.coarse)])
+        return as_ensemble([spread(hourly(coarse[list(self.variables)].compute()), self.fine)])
 
     def save(self, folder: Path) -> None:
         """Write the card; there is nothing else."""
@@ -37,6 +37,9 @@ class Bilinear:
         return cls(found.fine, found.coarse, found.variables)
 
 
-def spread(coarse: xr.Dataset, fine: Grid, grid: Grid) -> xr.Dataset:
-    """Coarse fields ``[time, lat, lon]`` on the fine grid, lazily, block by block in time."""
-    return regrid.bilinear(edged(coarse, grid).chunk(time=BLOCK), fine)
+def spread(coarse: xr.Dataset, fine: Grid) -> xr.Dataset:
+    """Coarse fields ``[time, lat, lon]`` on the fine grid, lazily, block by block in time.
+
+    Beyond the outermost coarse centres the half cell to the region's edge takes the outer value.
+    """
+    return regrid.bilinear(coarse.chunk(time=BLOCK), fine)

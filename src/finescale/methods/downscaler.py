@@ -49,12 +49,15 @@ class Downscaler(Protocol):
         ...
 
 
-def check_coarse(coarse: xr.Dataset, grid: Grid, variables: dict[str, str], *, gaps_allowed: bool = False) -> None:
+def check_coarse(
+    coarse: xr.Dataset, grid: Grid, variables: dict[str, str], *, gaps_allowed: bool = False
+) -> None:
     """Raise unless coarse data has the grid, the fields, the units and the time axis that a method needs."""
     for name, units in variables.items():
         if name not in coarse:
+            held = ", ".join(map(str, coarse.data_vars))
             raise FinescaleError(
-                f"coarse data must hold {', '.join(variables)}: {name} is missing, found {', '.join(map(str, coarse.data_vars))}"
+                f"coarse data must hold {', '.join(variables)}: {name} is missing, found {held}"
             )
         found = coarse[name].attrs.get("units")
         if found != units:
@@ -66,9 +69,9 @@ def check_coarse(coarse: xr.Dataset, grid: Grid, variables: dict[str, str], *, g
                 f"{name} must have the dims time, lat, lon: found {', '.join(map(str, coarse[name].dims))}"
             )
     if not Grid.from_dataset(coarse).matches(grid):
-        here, there = Grid.from_dataset(coarse), grid
         raise FinescaleError(
-            f"coarse data must lie on the model's coarse grid: expected {_extent(there)}, found {_extent(here)}; regrid it"
+            f"coarse data must lie on the model's coarse grid: expected {_extent(grid)}, found "
+            f"{_extent(Grid.from_dataset(coarse))}; regrid it"
         )
     if coarse.sizes["time"] < 2:
         raise FinescaleError(f"coarse data must hold two times or more: found {coarse.sizes['time']}")
@@ -106,20 +109,6 @@ def hours_since(time: xr.DataArray) -> NDArray[np.float64]:
     if time.dtype == object:
         return np.asarray([gap.total_seconds() / 3600 for gap in gaps])
     return np.asarray(gaps / np.timedelta64(1, "h"), dtype=np.float64)
-
-
-def edged(coarse: xr.Dataset, grid: Grid) -> xr.Dataset:
-    """Coarse fields with their outermost values repeated at the region's edge.
-
-    Bilinear interpolation reaches only to the outer cell centres; the half cell beyond takes the outer value.
-    """
-    south, north = 2 * grid.lat[0] - grid.lat[1], 2 * grid.lat[-1] - grid.lat[-2]
-    west, east = 2 * grid.lon[0] - grid.lon[1], 2 * grid.lon[-1] - grid.lon[-2]
-    padded = coarse.pad(lat=1, lon=1, mode="edge", keep_attrs=True)
-    return padded.assign_coords(
-        lat=("lat", [south, *grid.lat, north], coarse["lat"].attrs),
-        lon=("lon", [west, *grid.lon, east], coarse["lon"].attrs),
-    )
 
 
 def as_ensemble(members: Sequence[xr.Dataset]) -> xr.Dataset:

@@ -34,6 +34,8 @@ from finescale.prior.window import WindowSpec
 
 # Seconds between two notes of a streamed run.
 NOTE_EVERY = 30.0
+# Hours up to which a series is one block.
+WHOLE = 72
 
 
 @dataclass(frozen=True)
@@ -220,7 +222,8 @@ class GenerativeDownscaler:
             members=members,
             first=given.first,
             stop=given.stop,
-            block=self.guidance.reach,
+            # A short series in one block needs one factor a level instead of one at either end.
+            block=given.stop - given.first if given.stop - given.first <= WHOLE else self.guidance.reach,
             batch=self.batch,
             device=self.device,
         )
@@ -231,7 +234,7 @@ class GenerativeDownscaler:
                 )
             posterior = GaussianPosterior(
                 covariance, given.observation, given.clock(), noise, given.first, given.stop,
-                wave.block, min(36, wave.block),
+                wave.block, wave.block,
             )  # fmt: skip
             wave.origin = posterior.mean if self.sampler.start == "mean" else posterior.sample
         return wave

@@ -1,9 +1,7 @@
 """Stages ``harmonise-*``: one form for every source, and a gate behind it."""
 
-import xarray as xr
-
 from finescale.climate.harmonise import harmonise
-from finescale.errors import FinescaleError
+from finescale.grid.clock import on_the_clock
 from finescale.grid.grid import Grid
 from finescale.grid.regrid import conservative
 from finescale.pipeline.desk import Desk
@@ -28,17 +26,7 @@ def gcm(desk: Desk, gcm: str) -> None:
     for name in written:
         ds = harmonise(desk.open(f"raw-{name}"), variables=variables)
         if not name.startswith("truth-"):
-            ds = on_the_clock(conservative(ds, target, coverage=WHOLE_CELL), desk.setting("coarse").every)
+            observed = on_the_clock(ds["time"], desk.setting("coarse").every)
+            ds = conservative(ds.isel(time=observed), target, coverage=WHOLE_CELL)
         desk.save(name, ds)
     check(desk, "harmonised", written, f"gates-{gcm}")
-
-
-def on_the_clock(ds: xr.Dataset, every: int) -> xr.Dataset:
-    """The times that the observation clock shares with the model."""
-    kept = ds.isel(time=(ds["time"].dt.hour % every == 0).values)
-    if kept.sizes["time"] == 0:
-        hours = sorted(set(ds["time"].dt.hour.values[:100].tolist()))
-        raise FinescaleError(
-            f"the model must have values every {every} hours from 0 UTC: it has the hours {hours}"
-        )
-    return kept
