@@ -68,3 +68,22 @@ def red_world(size: int = 12, modes: int = 60, seed: int = 0) -> World:
         patterns[k] = wave[k] ** -1.0 * np.stack([np.cos(mix) * np.cos(phase), np.sin(mix) * np.sin(phase)])
     patterns /= np.sqrt((patterns**2).sum(axis=0).mean(axis=(-2, -1)))[:, None, None]
     return World(patterns, np.exp(-(wave**0.5) / 6))
+
+
+def drifting_waves(frames=3000, seed=0):
+    """Waves that drift: their sine and cosine parts are two EOFs that follow one another."""
+    rng = np.random.default_rng(seed)
+    columns = np.arange(12) * 2 * np.pi / 12
+    x = np.zeros((frames, 4, 12))
+    for wave in (1, 2, 3):
+        z = np.zeros(frames, dtype=complex)
+        for t in range(1, frames):
+            kick = rng.standard_normal() + 1j * rng.standard_normal()
+            z[t] = 0.95 * np.exp(0.7j * wave) * z[t - 1] + 0.3 * kick
+        x += np.real(z[:, None] * np.exp(1j * wave * columns))[:, None, :]
+    time = np.datetime64("2001-01-01", "ns") + np.arange(frames) * np.timedelta64(1, "h")
+    fields = x + 0.01 * rng.standard_normal(x.shape)
+    return xr.Dataset(
+        {"a": (("time", "lat", "lon"), fields)},
+        coords={"time": time, "lat": np.arange(4.0), "lon": np.arange(12.0)},
+    )

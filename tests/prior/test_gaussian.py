@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 import xarray as xr
+from red_world import drifting_waves
 
 from finescale.errors import FinescaleError
 from finescale.fields.context import clock
@@ -111,6 +112,34 @@ def test_draws_have_the_fitted_covariance(climate):
     cov = dense(climate)
     spread = np.sqrt(np.diag(cov)[: 2 * 144]).reshape(2, 12, 12)
     np.testing.assert_allclose(a[:, 0].std(0).numpy(), spread, rtol=5 / np.sqrt(2 * 4000))
+
+
+def test_joint_law_is_the_dense_one_and_knows_that_weather_moves(tmp_path):
+    ds, new = drifting_waves(), drifting_waves(400, seed=1)
+    scaling = Scaling.fit(ds, ["a"])
+    alone, joint = (GaussianClimate.fit(ds, scaling, modes=8, order=4, joint=n) for n in (0, 6))
+    x = torch.from_numpy(scaling.apply(new["a"].values[:, None])).unfold(0, 5, 5).permute(0, 4, 1, 2, 3)
+    noisy = x + torch.randn(x.shape, generator=torch.Generator().manual_seed(0))
+    when = torch.from_numpy(clock(new["time"])).float()[None, :5]
+    errors = [(g.denoise(noisy, torch.tensor(1.0), when) - x).square().mean() for g in (alone, joint)]
+    assert errors[1] < 0.7 * errors[0]
+    expected = joint.posterior_variance(torch.tensor(1.0), 5).mean()
+    assert errors[1] == pytest.approx(expected.item(), rel=0.1)
+
+    lead, cross = 6, joint.cross.double().numpy()
+    full = np.zeros((5, lead, 5, lead))
+    for i, j in np.ndindex(5, 5):
+        full[i, :, j] = cross[i - j] if i >= j else cross[j - i].T
+    full = full.reshape(5 * lead, -1)
+    z = torch.randn(1, 5, lead, generator=torch.Generator().manual_seed(1))
+    wanted = full @ np.linalg.solve(full + 0.25 * np.eye(len(full)), z.double().flatten().numpy())
+    waves = joint.joint_waves(5)
+    np.testing.assert_allclose(waves.shrink(z, torch.tensor(0.5)).flatten().numpy(), wanted, atol=1e-4)
+    assert joint.joint_waves(6) is None
+    joint.to_dataset().to_netcdf(tmp_path / "joint.nc")
+    with xr.open_dataset(tmp_path / "joint.nc") as stored:
+        again = GaussianClimate.from_dataset(stored.load())
+    assert torch.equal(again.cross, joint.cross)
 
 
 def test_survives_a_file(climate, tmp_path):

@@ -17,7 +17,8 @@ from finescale.fields.pack import spatial_dims
 from finescale.fields.scaling import Scaling
 from finescale.prior.backbone import build_denoiser
 from finescale.prior.denoiser import Preconditioned
-from finescale.prior.gaussian import TENSORS, GaussianClimate
+from finescale.prior.fitting import TENSORS
+from finescale.prior.gaussian import GaussianClimate
 from finescale.prior.schedule import Schedule, schedule_from
 from finescale.prior.spec import PriorSpec
 

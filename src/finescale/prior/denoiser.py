@@ -99,10 +99,10 @@ class WienerDenoiser(Preconditioned):
     """A network that corrects the exact denoiser of a fitted linear-Gaussian climate.
 
     ``D(x) = W(x) + e(sigma) F([(W - m) / k(sigma), (x - W) / d(sigma)], log sigma)``: what is linear and
-    Gaussian needs no learning. ``e`` is the error of W that the climate itself expects, ``k^2 = spread^2 - e^2``
-    the variance of what W keeps and ``d^2 = sigma^2 - e^2`` of what it removes, so both streams and the target
-    have unit variance at every noise level. The network sees the weather as W does, not under the noise, and
-    the second stream keeps the small differences that a bfloat16 copy of ``x`` would round away.
+    Gaussian needs no learning. ``e`` is the error of W that the climate itself expects, ``k^2 = spread^2 -
+    e^2`` the variance of what W keeps and ``d^2 = sigma^2 - e^2`` of what it removes, so both streams and the
+    target have unit variance at every noise level. The network sees the weather as W does, not under the
+    noise, and the second stream keeps the small differences that a bfloat16 copy of ``x`` would round away.
     """
 
     streams = 2

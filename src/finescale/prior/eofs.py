@@ -85,12 +85,14 @@ class Moments:
     Attributes:
         rotation: eigenvectors of the joint covariance of the patterns, ``[M, K]``, K = M.
         autocovariance: of each joint EOF's series, lags 0 to p, ``[K, p + 1]``.
+        lagged: covariances of all EOFs' series at lags 0 to p, ``E[z_t z_{t-h}^T]``, ``[p + 1, K, K]``.
         residual: autocovariance of the unexplained part per variable, summed over its cells, ``[C, p + 1]``.
         frames: number of frames seen.
     """
 
     rotation: Array
     autocovariance: Array
+    lagged: Array
     residual: Array
     frames: int
 
@@ -131,8 +133,9 @@ def measure(
 def _moments(lagged: Array, total: Array, owner: NDArray[np.int64], variables: int, frames: int) -> Moments:
     variance, rotation = np.linalg.eigh((lagged[0] + lagged[0].T) / 2)
     rotation = rotation[:, np.argsort(-variance)]
-    autocovariance = np.einsum("mk,lmn,nk->kl", rotation, lagged, rotation, optimize=True)
+    rotated = rotation.T @ lagged @ rotation
+    autocovariance = np.einsum("lkk->kl", rotated)
     inside = np.stack(
         [np.einsum("lmm->l", lagged[:, owner == c][:, :, owner == c]) for c in range(variables)]
     )
-    return Moments(rotation, autocovariance, total.T - inside, frames)
+    return Moments(rotation, autocovariance, rotated, total.T - inside, frames)

@@ -15,8 +15,23 @@ from finescale.fields.pack import blocks
 from finescale.fields.scaling import Scaling
 from finescale.prior import autoregression, climatology, eofs
 from finescale.prior.climatology import Harmonics
+from finescale.prior.joint import lag_covariances
 
 _BLOCK = 256
+
+# The arrays of a Gaussian climate and their dimensions in a Dataset.
+TENSORS: dict[str, tuple[str, ...]] = {
+    "coefficients": ("harmonic", "variable", "row", "column"),
+    "patterns": ("pattern", "row", "column"),
+    "owner": ("pattern",),
+    "rotation": ("pattern", "eof"),
+    "variance": ("eof",),
+    "phi": ("eof", "lag"),
+    "residual_variance": ("variable",),
+    "residual_phi": ("variable", "lag"),
+    "mask": ("variable", "row", "column"),
+    "cross": ("joint_lag", "lead", "lead_before"),
+}
 
 
 def fit_arrays(
@@ -25,6 +40,7 @@ def fit_arrays(
     *,
     modes: int,
     order: int,
+    joint: int,
     harmonics: Harmonics,
     sketch_every: int,
     seed: int,
@@ -51,7 +67,9 @@ def fit_arrays(
 
     found = eofs.find_patterns(anomalies, channels, cells, modes, seed=seed, every=sketch_every)
     moments = eofs.measure(anomalies, found, channels, order, segments(ds["time"]))
-    return basis, _arrays(moments, found, mask) | {"coefficients": coefficients}
+    lead = min(joint, len(found.owner)) if order >= 2 else 0
+    cross = lag_covariances(moments.lagged[:3, :lead, :lead], order + 1) if lead else np.zeros((0, 0, 0))
+    return basis, _arrays(moments, found, mask) | {"coefficients": coefficients, "cross": cross}
 
 
 def _arrays(moments: eofs.Moments, found: eofs.Patterns, mask: NDArray[np.bool_]) -> dict[str, NDArray[Any]]:

@@ -18,7 +18,8 @@ from finescale.fields.axis import step_hours
 from finescale.fields.scaling import Scaling
 from finescale.prior import autoregression
 from finescale.prior.climatology import Harmonics
-from finescale.prior.fitting import fit_arrays
+from finescale.prior.fitting import TENSORS, fit_arrays
+from finescale.prior.joint import JointWaves
 
 
 class GaussianClimate(nn.Module):
@@ -37,6 +38,9 @@ class GaussianClimate(nn.Module):
         residual_variance: per cell, per variable, ``[C]``.
         residual_phi: autoregression of the residual, ``[C, p]``.
         mask: valid cells, ``[C, H, W]``; the state is zero elsewhere.
+        cross: covariances between the leading J EOFs at lags 0 to p, ``[p + 1, J, J]``; empty if all are
+            independent. The Wiener denoiser of a window of at most p + 1 frames uses them; longer windows,
+            draws and ``autocovariance`` take every EOF on its own, which long series need.
     """
 
     coefficients: Tensor
@@ -48,12 +52,14 @@ class GaussianClimate(nn.Module):
     residual_variance: Tensor
     residual_phi: Tensor
     mask: Tensor
+    cross: Tensor
 
     def __init__(
         self, scaling: Scaling, harmonics: Harmonics, step: float, tensors: dict[str, NDArray[Any]]
     ) -> None:
         super().__init__()
         self.scaling, self.harmonics, self.step = scaling, harmonics, step
+        tensors = {"cross": np.zeros((0, 0, 0))} | tensors
         for name in TENSORS:
             value = np.ascontiguousarray(tensors[name])
             kind = {"owner": torch.int64, "mask": torch.bool}.get(name, torch.float32)
@@ -62,6 +68,7 @@ class GaussianClimate(nn.Module):
         ends = np.cumsum(counts)
         self._slices = [slice(int(e - n), int(e)) for e, n in zip(ends, counts, strict=True)]
         self._waves: dict[tuple[int, torch.device], tuple[Tensor, Tensor]] = {}
+        self._joint: dict[tuple[int, torch.device], JointWaves] = {}
 
     @classmethod
     def fit(
@@ -71,6 +78,7 @@ class GaussianClimate(nn.Module):
         *,
         modes: int = 384,
         order: int = 8,
+        joint: int = 0,
         harmonics: Harmonics = Harmonics(),
         sketch_every: int = 2,
         seed: int = 0,
@@ -82,6 +90,7 @@ class GaussianClimate(nn.Module):
             scaling: learned from the same period.
             modes: EOFs kept, over all variables.
             order: p of the autoregressions; lags 0..p are reproduced exactly.
+            joint: leading EOFs whose series may depend on one another, for windows of up to p + 1 frames.
             harmonics: wished basis of the mean; what the period cannot tell apart is dropped.
             sketch_every: frames between two that the search for patterns looks at.
             seed: of the randomised search.
@@ -91,6 +100,7 @@ class GaussianClimate(nn.Module):
             scaling,
             modes=modes,
             order=order,
+            joint=joint,
             harmonics=harmonics,
             sketch_every=sketch_every,
             seed=seed,
@@ -157,6 +167,15 @@ class GaussianClimate(nn.Module):
             self._waves[frames, device] = tuple(torch.from_numpy(v).float().to(device) for v in pair)  # type: ignore[assignment]
         return self._waves[frames, device]
 
+    def joint_waves(self, frames: int) -> JointWaves | None:
+        """Principal axes of the leading EOFs together; None if independent or the window is too long."""
+        device = self.patterns.device
+        if not self.cross.shape[1] or frames > len(self.cross):
+            return None
+        if (frames, device) not in self._joint:
+            self._joint[frames, device] = JointWaves.of(self.cross, frames)
+        return self._joint[frames, device]
+
     def denoise(self, x_t: Tensor, sigma: Tensor, clock: Tensor) -> Tensor:
         """Exact E[x_0 | x_0 + sigma eps = x_t] of a window under this law.
 
@@ -172,10 +191,14 @@ class GaussianClimate(nn.Module):
         """The Wiener filter of anomalies ``[B, T, C, H, W]``."""
         axes, variance = self.waves(a.shape[1])
         gain = _gain(variance, sigma, a.shape[0])
-        k = len(self.variance)
+        k, joint = len(self.variance), self.joint_waves(a.shape[1])
         rest = torch.einsum("cti,bci,csi->bcts", axes[k:], gain[:, k:], axes[k:])
         y = self._to_patterns(a)
-        z = torch.einsum("kti,bki,ksi,bsk->btk", axes[:k], gain[:, :k], axes[:k], y @ self.rotation)
+        noisy = y @ self.rotation
+        z = torch.einsum("kti,bki,ksi,bsk->btk", axes[:k], gain[:, :k], axes[:k], noisy)
+        if joint is not None:
+            lead = self.cross.shape[1]
+            z = torch.cat([joint.shrink(noisy[..., :lead], sigma), z[..., lead:]], dim=-1)
         inside = torch.einsum("bmts,bsm->btm", rest[:, self.owner], y)
         outside = torch.einsum("bcts,bscn->btcn", rest, a.flatten(-2)).view_as(a)
         return outside + self._from_patterns(z @ self.rotation.T - inside)
@@ -186,6 +209,9 @@ class GaussianClimate(nn.Module):
         batch = sigma.numel()
         gain = _gain(variance, sigma, batch)
         left = torch.einsum("kti,bki->btk", axes**2, gain) * sigma.reshape(batch, 1, 1) ** 2
+        joint = self.joint_waves(frames)
+        if joint is not None:
+            left = torch.cat([joint.posterior(sigma, frames), left[..., self.cross.shape[1] :]], dim=-1)
         k, c = len(self.variance), len(self._slices)
         share = torch.stack([(self.rotation[s] ** 2).sum(0) for s in self._slices])
         cells = self.mask.sum(dim=(1, 2))
@@ -257,19 +283,6 @@ class GaussianClimate(nn.Module):
         return cls.from_parts(
             dict(ds.attrs) | {"scaling": scaling}, tensors | {"mask": tensors["mask"].astype(bool)}
         )
-
-
-TENSORS: dict[str, tuple[str, ...]] = {
-    "coefficients": ("harmonic", "variable", "row", "column"),
-    "patterns": ("pattern", "row", "column"),
-    "owner": ("pattern",),
-    "rotation": ("pattern", "eof"),
-    "variance": ("eof",),
-    "phi": ("eof", "lag"),
-    "residual_variance": ("variable",),
-    "residual_phi": ("variable", "lag"),
-    "mask": ("variable", "row", "column"),
-}
 
 
 def _gain(variance: Tensor, sigma: Tensor, batch: int) -> Tensor:

@@ -120,7 +120,7 @@ class WindowLoader:
         return _Pool(np.concatenate(frames), np.concatenate(times), np.concatenate(starts))
 
     def _stretches(self, rng: np.random.Generator) -> list[tuple[int, int]]:
-        """Stretches of one pool; those at the ends of the period are cut, so that every frame is as likely."""
+        """Stretches of one pool; the period's ends cut theirs short, so that every frame is as likely."""
         total = self.ds.sizes["time"]
         if self._count * self._length >= total:
             return [(0, total)]

@@ -146,7 +146,8 @@ class UNet(nn.Module):
             x = _run(self.up[level], x, emb, tokens)
             if level:
                 x = self.grow[level - 1](F.interpolate(x, scale_factor=2.0, mode="nearest")) + skips.pop()
-        # Without this norm the features drift into the flat side of the activation, and learning stops for good.
+        # Without this norm the features drift into the flat side of the activation, and learning stops for
+        # good.
         x = F.silu(self.norm(x, emb))
         # The output layer sets the precision of the smallest scales: float32.
         with torch.autocast(x.device.type, enabled=False):

@@ -1,0 +1,92 @@
+"""The unconditional check: right for a prior that is right, and loud for one that is not."""
+
+import numpy as np
+import pytest
+import torch
+
+from finescale.fields.scaling import Scaling
+from finescale.prior.card import Prior
+from finescale.prior.check import compare, draw, radial_spectrum, unconditional
+from finescale.prior.gaussian import GaussianClimate
+from finescale.prior.plan import plan
+from finescale.prior.preparation import prepare
+from finescale.prior.spec import NetworkSpec, PriorSpec, TrainingSpec
+
+SPEC = PriorSpec(
+    ("a", "b"),
+    window=3,
+    network=NetworkSpec(channels=(8,), blocks=(1,), attention=0, embedding=16),
+    training=TrainingSpec(batch=4, steps=10, precision="fp32", validation_windows=4),
+)
+
+
+@pytest.fixture(scope="module")
+def ready(world):
+    ds = world.dataset(4000, 1)
+    climate = GaussianClimate.fit(ds, Scaling.fit(ds, SPEC.variables), modes=80, order=2)
+    run = prepare(ds, None, SPEC, validation=ds, gaussian=climate, device=torch.device("cpu"))
+    card = run.facts | {"codec": "pixel"}
+    return ds, run, Prior(run.denoiser.eval(), run.schedule, run.loader.scaling, SPEC, card)
+
+
+def test_the_right_prior_passes(ready):
+    """An untrained Wiener prior of Gaussian data draws from the data's law."""
+    ds, _, prior = ready
+    report = unconditional(prior, ds, windows=200, steps=24)
+    for name in prior.variables:
+        drawn, floor = report["draws"][name], report["floor"][name]
+        assert drawn["melr"] < 0.15 + floor["melr"]
+        assert abs(drawn["increments"] - 1) < 0.1
+        assert abs(drawn["spread"] - 1) < 0.1
+        assert drawn["quantiles"] < 0.1 + floor["quantiles"]
+        assert drawn["correlation"] < 0.1 + floor["correlation"]
+
+
+def test_draws_do_not_depend_on_the_batch(ready):
+    _, run, prior = ready
+    when = run.validation.clock[:3]
+    one, all_ = draw(prior, when, seed=1, steps=4, batch=1), draw(prior, when, seed=1, steps=4, batch=3)
+    assert torch.allclose(one, all_, atol=1e-3)
+    assert not torch.allclose(one, draw(prior, when, seed=2, steps=4), atol=0.1)
+
+
+def test_faults_are_seen():
+    rng = np.random.default_rng(0)
+    x = np.cumsum(rng.standard_normal((40, 5, 2, 16, 16)), axis=1)
+    mask = np.ones((2, 16, 16), dtype=bool)
+    same = compare(x, x, mask, "ab")["a"]
+    assert same["melr"] == same["quantiles"] == same["correlation"] == 0
+    assert same["increments"] == same["spread"] == 1
+    assert compare(2 * x, x, mask, "ab")["a"]["melr"] == pytest.approx(np.log(4))
+    assert compare(x + x.std(), x, mask, "ab")["a"]["quantiles"] == pytest.approx(1, abs=0.15)
+    jumpy = x + 3 * rng.standard_normal(x.shape)
+    assert compare(jumpy, x, mask, "ab")["a"]["increments"] > 2
+    tied = x.copy()
+    tied[:, :, 1] = tied[:, :, 0]
+    assert compare(tied, x, mask, "ab")["b"]["correlation"] > 0.9
+
+
+def test_spectrum_finds_a_wave_and_its_power():
+    _, columns = np.meshgrid(np.arange(32), np.arange(32), indexing="ij")
+    field = np.cos(2 * np.pi * 5 * columns / 32)[None]
+    spectrum = radial_spectrum(field)
+    assert len(spectrum) == 16
+    assert spectrum.argmax() == 4
+    assert radial_spectrum(3 * field)[4] == pytest.approx(9 * spectrum[4])
+
+
+def test_plan_counts_what_is_there(ready):
+    _, run, _ = ready
+    before = [p.detach().clone() for p in run.denoiser.parameters()]
+    cost = plan(run)
+    assert cost.parameters == sum(p.numel() for p in run.denoiser.parameters())
+    assert cost.windows == 40
+    # Two 3x3 convolutions of 8 channels each way, stem and head, forward and about twice that backward.
+    cells = 144 * 9 * 2 * 4
+    forward = cells * (4 * 64 + 13 * 8 + 8 * 6)
+    assert 2.5 * forward < cost.flops < 6 * forward + 4 * 3 * 80 * 288 * 8
+    assert cost.seconds > 0
+    assert cost.memory > 20 * cost.parameters
+    assert all(torch.equal(a, b) for a, b in zip(before, run.denoiser.parameters(), strict=True))
+    assert all(p.grad is None for p in run.denoiser.parameters())
+    assert "10 steps" in str(cost)
