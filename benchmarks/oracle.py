@@ -197,6 +197,7 @@ def table(oracle: Oracle) -> dict[str, Callable[[], Row]]:
         return lambda members, first, stop: oracle.mean[case : case + 1, first:stop]
 
     climate_mean = climate_start(oracle, cov)
+    rows: dict[str, Callable[[], Row]] = {"exact": oracle.exact}
 
     def add(name: str, *args, **kwargs) -> None:
         rows[name] = lambda: run(name, *args, **kwargs)
@@ -221,10 +222,37 @@ def table(oracle: Oracle) -> dict[str, Callable[[], Row]]:
     for n in (8, 16, 32):
         add(f"true covariance, start mean, 2m {n}", GaussianCov(true), dpm(n), block=48, origin=exact_mean)
     for n in (8, 16, 32):
-        add(f"fitted covariance, start mean, 2m {n}", GaussianCov(cov, 48), dpm(n), block=48, origin=climate_mean)
-    add("fitted covariance, start mean, 2m 16, smax 200", GaussianCov(cov, 48), dpm(16, sigma_max=200.0), block=48, origin=climate_mean)
-    for n, steps, high, above in ((1, 16, 40.0, 0.0), (1, 16, 40.0, 0.3), (1, 16, 40.0, 1.0), (1, 16, 40.0, 3.0), (1, 16, 200.0, 0.3), (2, 16, 200.0, 0.3), (1, 24, 200.0, 0.3)):
-        add(f"fitted, mmps {n} above {above}, start mean, 2m {steps}, smax {high:g}", Mmps(n, cov, above, reach=48), dpm(steps, sigma_max=high), block=48, backward=n + 1, origin=climate_mean)
+        add(
+            f"fitted covariance, start mean, 2m {n}",
+            GaussianCov(cov, 48),
+            dpm(n),
+            block=48,
+            origin=climate_mean,
+        )
+    add(
+        "fitted covariance, start mean, 2m 16, smax 200",
+        GaussianCov(cov, 48),
+        dpm(16, sigma_max=200.0),
+        block=48,
+        origin=climate_mean,
+    )
+    for n, steps, high, above in (
+        (1, 16, 40.0, 0.0),
+        (1, 16, 40.0, 0.3),
+        (1, 16, 40.0, 1.0),
+        (1, 16, 40.0, 3.0),
+        (1, 16, 200.0, 0.3),
+        (2, 16, 200.0, 0.3),
+        (1, 24, 200.0, 0.3),
+    ):
+        add(
+            f"fitted, mmps {n} above {above}, start mean, 2m {steps}, smax {high:g}",
+            Mmps(n, cov, above, reach=48),
+            dpm(steps, sigma_max=high),
+            block=48,
+            backward=n + 1,
+            origin=climate_mean,
+        )
     add("true covariance, heun 8", GaussianCov(true), SamplerSpec("heun", 8, "karras"), block=48)
     for size, stride in ((9, 3), (9, 5), (9, 7), (13, 6)):
         add(f"true covariance, 2m 16, window {size} stride {stride}", GaussianCov(true), dpm(16),

@@ -14,6 +14,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from finescale.guidance.iterative import System, middle_factor
 from finescale.guidance.observation import Segment, Source
 from finescale.prior.gaussian import GaussianClimate
 
@@ -35,17 +36,26 @@ class Covariance(Protocol):
 
 
 class ClimateCovariance:
-    """C_t of a `GaussianClimate`; sigma may be infinite, then C_t is the climate's own covariance."""
+    """C_t of a `GaussianClimate`; sigma may be infinite, then C_t is the climate's own covariance.
 
-    def __init__(self, climate: GaussianClimate, jitter: float = 1e-6) -> None:
-        self.climate, self.jitter = climate, jitter
+    Systems of up to `dense` observations are factored once a noise level and pattern; larger ones are solved by
+    conjugate gradients, whose products need no matrix of that size.
+    """
+
+    def __init__(self, climate: GaussianClimate, jitter: float = 1e-6, dense: int = 2600) -> None:
+        self.climate, self.jitter, self.dense = climate, jitter, dense
         self._factors: OrderedDict[tuple[object, ...], Tensor] = OrderedDict()
         self._eofs: Tensor = climate.eofs.double()
         self._times: OrderedDict[tuple[object, ...], list[Tensor]] = OrderedDict()
+        self._systems: OrderedDict[tuple[object, ...], tuple[tuple[Tensor, Tensor], Tensor, Tensor]] = (
+            OrderedDict()
+        )
         self._seen: dict[int, tuple[Source, Tensor, Tensor]] = {}
 
     def solve(self, segment: Segment, frames: int, sigma: float, r: Tensor) -> Tensor:
         """Return u = (H C_t H^T + R)^-1 r for residuals ``[M, n]``; masked entries stay zero."""
+        if segment.size > self.dense and len(segment.parts) == 1:
+            return self._system(segment, frames, sigma).solve(r.double()).to(r)
         key = (segment.pattern, frames, sigma)
         if key not in self._factors:
             self._factors[key] = self._factor(segment, frames, sigma)
@@ -92,6 +102,25 @@ class ClimateCovariance:
         self._times.move_to_end(key)
         return self._times[key]
 
+    def _system(self, segment: Segment, frames: int, sigma: float) -> System:
+        key = (segment.layout, frames, sigma)
+        source, view = segment.parts[0]
+        seen, free = self._source(source)
+        if key not in self._systems:
+            axes, left = self._waves(frames, sigma)
+            mine = torch.einsum("at,kti->kai", view.time, axes)
+            time = torch.einsum("kai,ki,kbi->kab", mine, left, mine)
+            modes = len(self.climate.variance)
+            pair = (time[:modes], time[modes:][list(source.channels)])
+            scale = (seen.square() * pair[0].diagonal(dim1=1, dim2=2).mean(1)[:, None]).sum(0).mean()
+            error = source.error.double()[None, :, None].expand(len(view.time), -1, source.space.size)
+            error = error.flatten() + self.jitter * scale
+            self._systems[key] = (pair, error, middle_factor(seen, free, pair, error))
+            while len(self._systems) > KERNELS:
+                self._systems.popitem(last=False)
+        pair, error, factor = self._systems[key]
+        return System(seen, free, pair, error, segment.mask.double(), factor)
+
     def _waves(self, frames: int, sigma: float) -> tuple[Tensor, Tensor]:
         axes, variance = (v.double() for v in self.climate.waves(frames))
         return axes, variance if math.isinf(sigma) else variance * sigma**2 / (variance + sigma**2)
@@ -136,7 +165,8 @@ class ClimateCovariance:
         off = ~segment.mask
         matrix[off], matrix[:, off] = 0, 0
         matrix.diagonal()[off] = 1
-        return torch.linalg.cholesky(matrix)
+        factor: Tensor = torch.linalg.cholesky(matrix)
+        return factor
 
     def _cross(self, source: Source, other: Source, time: Tensor, shared: set[int]) -> Tensor:
         """Covariance of two products through the part of the state that no EOF explains."""

@@ -98,7 +98,7 @@ class Segment:
     def split(self, v: Tensor) -> list[Tensor]:
         """The values of each product ``[..., K, C, size]``, zero where masked."""
         shapes = [(len(view.time), len(source.channels), source.space.size) for source, view in self.parts]
-        pieces = torch.split(v * self.mask, [math.prod(shape) for shape in shapes], -1)  # type: ignore[no-untyped-call]
+        pieces = torch.split(v * self.mask, [math.prod(shape) for shape in shapes], -1)
         return [p.reshape(*v.shape[:-1], *shape) for p, shape in zip(pieces, shapes, strict=True)]
 
     def residual(self, x: Tensor) -> Tensor:

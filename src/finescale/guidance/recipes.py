@@ -6,14 +6,16 @@ from typing import Literal
 from finescale.errors import FinescaleError
 from finescale.fields.scaling import Scaling
 from finescale.guidance.covariance import ClimateCovariance
+from finescale.guidance.dps import Dps
 from finescale.guidance.gaussian_cov import GaussianCov
 from finescale.guidance.guidance import Guidance
 from finescale.guidance.mmps import Mmps
 from finescale.guidance.none import Unguided
 from finescale.guidance.project import Project
 from finescale.guidance.sda import Sda, published
+from finescale.guidance.ucg import Ucg
 
-Name = Literal["none", "sda", "sda-published", "mmps", "project", "gaussian-cov"]
+Name = Literal["none", "sda", "sda-published", "mmps", "project", "gaussian-cov", "dps", "ucg"]
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,8 @@ class GuidanceSpec:
         iterations: mmps: conjugate-gradient steps.
         above: mmps: noise level above which gradients are used; below it the fitted climate guides.
         precondition: mmps: start from the fitted climate.
+        zeta: dps, ucg: length of the step.
+        residual: ucg: on which grid fields are compared.
         reach: hours on either side of a block whose observations are used.
     """
 
@@ -38,21 +42,30 @@ class GuidanceSpec:
     iterations: int = 1
     above: float = 0.0
     precondition: bool = True
+    zeta: float = 0.3
+    residual: Literal["fine", "coarse"] = "fine"
     reach: int = 24
 
 
-def build(spec: GuidanceSpec, scaling: Scaling, covariance: ClimateCovariance | None) -> Guidance:
+def build(
+    spec: GuidanceSpec, scaling: Scaling, covariance: ClimateCovariance | None, lat: tuple[float, ...] = ()
+) -> Guidance:
     """The guidance that a specification names.
 
     Args:
         spec: what is asked for.
         scaling: of the prior.
         covariance: of the fitted climate, for those that need it.
+        lat: latitude of the fine rows, for those that weigh by it.
     """
     if spec.name == "none":
         return Unguided()
     if spec.name == "project":
         return Project()
+    if spec.name == "dps":
+        return Dps(spec.zeta)
+    if spec.name == "ucg":
+        return Ucg(spec.zeta, lat, spec.residual)
     if spec.name == "sda-published":
         return published(scaling)
     if spec.name == "sda":

@@ -211,7 +211,7 @@ class GenerativeDownscaler:
         self, given: Conditions, members: tuple[int, ...], seed: int, covariance: ClimateCovariance | None
     ) -> Wave:
         noise = Noise(seed, self.prior.variables, self.fine.shape)
-        guidance = recipes.build(self.guidance, self.prior.scaling, covariance)
+        guidance = recipes.build(self.guidance, self.prior.scaling, covariance, self.fine.lat)
         wave = Wave(
             denoise=self._denoise(given),
             windows=self.windows.build(self.prior.window),

@@ -1,0 +1,62 @@
+"""Diffusion posterior sampling: step down the gradient of the misfit after every level.
+
+    x_s <- x_s - zeta grad_{x_t} || y - H x̂_0(x_t) ||_2        (Chung et al. 2023, arXiv 2209.14687)
+
+The norm is not squared and is taken over one frame of one member. (Their code takes it over the batch, so that its
+guidance fades as the ensemble grows.) Published for the variance-preserving walk with ancestral steps, in whose units
+the gradient is taken here too. H^T shrinks a residual by the coarsening factor, so zeta must grow with it; see `ucg`.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from finescale.errors import FinescaleError
+from finescale.guidance.guidance import Moment
+from finescale.guidance.solver import Level
+
+
+@dataclass(frozen=True)
+class Dps:
+    """The published guidance.
+
+    Attributes:
+        zeta: length of the step, in scaled units.
+        reach: hours of margin.
+    """
+
+    zeta: float = 0.3
+    reach: int = 0
+
+    def backward(self, level: Level) -> bool:
+        """At every level."""
+        return True
+
+    def __call__(self, moment: Moment) -> Tensor:
+        """Return the mean whose step ends where the published one does."""
+        segment = moment.segment
+        units = []
+        for r in segment.split(segment.residual(moment.x_0)):
+            size = r.square().sum((-1, -2), keepdim=True).sqrt()
+            units.append((r / size.clamp_min(1e-12)).flatten(-3))
+        uphill = -segment.adjoint(torch.cat(units, -1), moment.x_0)
+        return (moment.x_0 - self.zeta * step(moment, uphill))[:, moment.own]
+
+
+def step(moment: Moment, uphill: Tensor) -> Tensor:
+    """Shift of x̂_0 that moves the next state by the gradient of a norm, in variance-preserving units.
+
+    Args:
+        moment: where.
+        uphill: gradient of the norm by x̂_0.
+    """
+    level = moment.level
+    if level.rule not in ("euler", "ancestral"):
+        raise FinescaleError(
+            f"gradient steps on the state need one evaluation a step: solver rule {level.rule}; "
+            "choose the solver euler or ancestral"
+        )
+    vp = math.sqrt((1 + level.sigma**2) * (1 + level.target**2))
+    return moment.pull(uphill) * vp / level.gain

@@ -1,0 +1,87 @@
+"""The climate's covariance seen through observations, against dense matrices."""
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+
+from finescale.fields.operator import AreaMean, Clock, Stations
+from finescale.fields.scaling import Scaling
+from finescale.grid.coarsening import Coarsening
+from finescale.grid.grid import Grid
+from finescale.guidance.covariance import ClimateCovariance
+from finescale.guidance.observation import Observation, Source
+from finescale.prior.climatology import Harmonics
+from finescale.prior.gaussian import GaussianClimate
+
+GRID = Grid(tuple(50 + 0.5 * np.arange(4)), tuple(5 + 0.5 * np.arange(6)))
+NAMES = ("a", "b")
+FRAMES = 13
+
+
+@pytest.fixture(scope="module")
+def climate() -> GaussianClimate:
+    rng = np.random.default_rng(0)
+    mix = rng.standard_normal((48, 48)) * np.linspace(1.5, 0.1, 48)
+    x, z = np.zeros((900, 48)), np.zeros(48)
+    for t in range(900):
+        z = 0.9 * z + rng.standard_normal(48)
+        x[t] = mix @ z
+    x = (x / x.std()).reshape(900, 2, 4, 6).astype(np.float32)
+    time = np.datetime64("2001-01-01", "ns") + np.arange(900) * np.timedelta64(1, "h")
+    fields = {n: (("time", "lat", "lon"), x[:, c], {"units": "1"}) for c, n in enumerate(NAMES)}
+    ds = xr.Dataset(fields, coords={"time": time, **GRID.coords()})
+    scaling = Scaling("mean-std", NAMES, (0.0, 0.0), (1.0, 1.0))
+    return GaussianClimate.fit(ds, scaling, modes=12, order=3, harmonics=Harmonics(0, 0))
+
+
+def observation(kind: str) -> Observation:
+    space = AreaMean.of(Coarsening(GRID, GRID.coarsen(2)), torch.float64)
+    y = torch.randn(3, 2, space.size, generator=torch.Generator().manual_seed(0)).double()
+    cells = Source(space, Clock(6), (0, 1), 0, y, torch.tensor([0.01, 0.04]).double())
+    if kind == "gaps":
+        y[1, 0, 2] = torch.nan
+        return Observation((cells,))
+    if kind == "cells":
+        return Observation((cells,))
+    points = Stations.at(GRID, [50.3, 51.2], [5.2, 6.9])
+    clock = Clock(3, "mean")
+    z = torch.randn(5, 1, 2, generator=torch.Generator().manual_seed(1)).double()
+    return Observation((cells, Source(points, clock, (1,), 0, z, torch.tensor([0.02]).double())))
+
+
+def dense(climate: GaussianClimate, sigma: float) -> torch.Tensor:
+    """C_t of all hours and cells as a matrix, from the climate's own denoiser."""
+    size = FRAMES * 48
+    unit = torch.eye(size).view(size, FRAMES, 2, 4, 6)
+    if sigma == float("inf"):
+        big = 1e3
+        return (climate.shrink(unit, torch.tensor(big)) * big**2).flatten(1).double()
+    return (climate.shrink(unit, torch.tensor(sigma)) * sigma**2).flatten(1).double()
+
+
+@pytest.mark.parametrize("iterative", [False, True], ids=["factor", "iterations"])
+@pytest.mark.parametrize("kind", ["cells", "gaps", "two products"])
+@pytest.mark.parametrize("sigma", [0.1, 1.0, 20.0])
+def test_the_correction_is_that_of_dense_matrices(climate, sigma, kind, iterative) -> None:
+    segment = observation(kind).segment(0, FRAMES)
+    c = dense(climate, sigma)
+    like = torch.zeros(segment.size, FRAMES, 2, 4, 6, dtype=torch.float64)
+    h = segment.adjoint(torch.eye(segment.size, dtype=torch.float64), like).flatten(1)
+    gram = h @ c @ h.T + torch.diag(torch.where(segment.mask, segment.error, 1.0))
+    r = segment.residual(torch.zeros(2, FRAMES, 2, 4, 6, dtype=torch.float64))
+    expected = (c @ h.T @ torch.linalg.solve(gram, r.T)).T.reshape(2, FRAMES, 2, 4, 6)
+    cov = ClimateCovariance(climate, jitter=0.0, dense=0 if iterative else 10_000)
+    u = cov.solve(segment, FRAMES, sigma, r)
+    found = cov.spread(segment, u, torch.zeros(2, FRAMES, 2, 4, 6), sigma, slice(2, 9))
+    torch.testing.assert_close(
+        found.double(), expected[:, 2:9], rtol=2e-3, atol=2e-3 * float(expected.abs().max())
+    )
+
+
+def test_factors_are_shared_between_equal_patterns(climate) -> None:
+    cov, seen = ClimateCovariance(climate), observation("cells")
+    for first in (0, 6):
+        segment = seen.segment(first, first + 7)
+        cov.solve(segment, 7, 1.0, torch.zeros(1, segment.size))
+    assert len(cov._factors) == 1
