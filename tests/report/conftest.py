@@ -8,10 +8,21 @@ import xarray as xr
 from finescale.grid.coarsening import Coarsening
 from finescale.grid.grid import Grid
 from finescale.report.case import Case
+from finescale.report.page import write_page
 from finescale.scores import scorecard, table
 
 HOURS = 24 * 6
 STORM = 83
+GATE = pd.DataFrame(
+    {
+        "gate": "gcm",
+        "dataset": "TWIN",
+        "variable": ["tas", "psl"],
+        "rule": ["range", "units"],
+        "status": ["pass", "waived"],
+        "waiver": ["", "known since 2001 & harmless <b>"],
+    }
+)
 
 
 @pytest.fixture(scope="session")
@@ -82,3 +93,20 @@ def card(case, coarsening, static):
             for method, ds in case.ensembles.items()
         ]
     )
+
+
+@pytest.fixture(scope="session")
+def written(tmp_path_factory, card, case, static):
+    def write(folder):
+        return write_page(
+            folder,
+            card,
+            cases=[case],
+            static=static,
+            default="ours",
+            gates=[GATE],
+            bias=pd.DataFrame({"variable": ["tas"], "before": [1.25], "after": [0.01]}),
+            provenance={"seed": 7, "data": {"reference": "a <script>alert(1)</script>"}},
+        )
+
+    return [write(tmp_path_factory.mktemp("a report with spaces") / name) for name in ("a", "b")]

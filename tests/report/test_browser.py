@@ -4,8 +4,6 @@ import shutil
 
 import pytest
 
-from finescale.report.page import write_page
-
 pytestmark = pytest.mark.browser
 
 
@@ -24,10 +22,8 @@ def browser():
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory, card, case, static):
-    folder = tmp_path_factory.mktemp("a page with spaces")
-    page = write_page(folder, card, cases=[case], static=static, default="ours", provenance={"seed": 1})
-    return page.as_uri()
+def address(written):
+    return written[0].as_uri()
 
 
 @pytest.fixture(params=[1280, 390])

@@ -3,22 +3,10 @@
 import re
 from html.parser import HTMLParser
 
-import pandas as pd
 import pytest
 
 from finescale.errors import FinescaleError
 from finescale.report.page import write_page
-
-GATE = pd.DataFrame(
-    {
-        "gate": "gcm",
-        "dataset": "TWIN",
-        "variable": ["tas", "psl"],
-        "rule": ["range", "units"],
-        "status": ["pass", "waived"],
-        "waiver": ["", "known since 2001 & harmless <b>"],
-    }
-)
 
 
 class Page(HTMLParser):
@@ -35,23 +23,6 @@ class Page(HTMLParser):
         self.ids += [found["id"]] if "id" in found else []
         if tag == "img":
             self.images.append(found)
-
-
-@pytest.fixture(scope="module")
-def written(tmp_path_factory, card, case, static):
-    def write(folder):
-        return write_page(
-            folder,
-            card,
-            cases=[case],
-            static=static,
-            default="ours",
-            gates=[GATE],
-            bias=pd.DataFrame({"variable": ["tas"], "before": [1.25], "after": [0.01]}),
-            provenance={"seed": 7, "data": {"reference": "a <script>alert(1)</script>"}},
-        )
-
-    return [write(tmp_path_factory.mktemp("report") / name) for name in ("a", "b")]
 
 
 def test_the_same_inputs_give_the_same_bytes(written):

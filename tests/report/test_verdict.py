@@ -41,7 +41,7 @@ def test_a_loss_is_named_with_its_worst_place():
         baselines=["b", "absent"],
     )
     assert lost.failures == (
-        "perfect, p99_rmse: b is better for tas (coast, all hours, all hours); at worst 3.00 against 1.00 "
+        "perfect, p99_rmse: b is better for tas (coast, everywhere; all hours); at worst 3.00 against 1.00 "
         "(tas, coast, all hours)",
     )
 

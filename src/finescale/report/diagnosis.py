@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from finescale.grid.grid import Grid
 from finescale.report.case import Case
-from finescale.scores import ensemble, extremes, spectrum
+from finescale.scores import ensemble, exceedance, extremes, series, spectrum
 
 BLOCK_BYTES = 96 * 2**20
+LEVEL = 0.9
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,10 @@ class Diagnosis:
         wavelength: Wavelength of each ring [K], km.
         p99: 99th percentile over time, averaged over members [lat, lon].
         true_p99: That of the truth [lat, lon].
+        reliability: Weights of the forecasts with k members above the 90th percentile, and of those where the
+            truth was above it as well [2, M + 1].
+        temporal: Power of the members at points by frequency of 1/48 to 1/2 per hour [F]; empty below two days.
+        true_temporal: That of the truth [F].
     """
 
     members: int
@@ -37,6 +42,9 @@ class Diagnosis:
     wavelength: NDArray[np.float64]
     p99: NDArray[np.float64]
     true_p99: NDArray[np.float64]
+    reliability: NDArray[np.float64]
+    temporal: NDArray[np.float64]
+    true_temporal: NDArray[np.float64]
 
 
 def diagnose(case: Case, method: str, name: str, *, seed: int = 0) -> Diagnosis:
@@ -53,6 +61,10 @@ def diagnose(case: Case, method: str, name: str, *, seed: int = 0) -> Diagnosis:
     grid = Grid.from_dataset(case.truth)
     radial = spectrum.Radial.of(grid)
     ranks = np.zeros(x.sizes["member"] + 1)
+    sure = np.zeros((2, ranks.size))
+    limit = percentile(o, LEVEL)
+    cells = series.point_cells(grid.shape)
+    points: list[tuple[NDArray[np.floating], NDArray[np.floating]]] = []
     power = {key: np.zeros(radial.wavelength.size) for key in ("power", "true_power")}
     for block in _blocks(x):
         values, truth = x.isel(time=block).to_numpy(), o.isel(time=block).to_numpy()
@@ -60,6 +72,10 @@ def diagnose(case: Case, method: str, name: str, *, seed: int = 0) -> Diagnosis:
             values, truth, grid.area[None], seed=seed, variable=name, first_hour=block.start
         )
         ranks += found["ranks"][:, 0].sum(axis=0)
+        sure += exceedance.reliability(values, truth, limit, grid.area)
+        points.append(
+            (values.reshape(*values.shape[:2], -1)[..., cells], truth.reshape(len(truth), -1)[:, cells])
+        )
         for key, each in spectrum.hourly_power(values, truth, radial).items():
             power[key] += each.sum(axis=0)
     hours = x.sizes["time"]
@@ -71,6 +87,9 @@ def diagnose(case: Case, method: str, name: str, *, seed: int = 0) -> Diagnosis:
         wavelength=radial.wavelength,
         p99=np.mean([percentile(x.isel(member=m)) for m in range(x.sizes["member"])], axis=0),
         true_p99=percentile(o),
+        reliability=sure,
+        temporal=_temporal(np.concatenate([p[0] for p in points], axis=1)),
+        true_temporal=_temporal(np.concatenate([p[1] for p in points], axis=0)),
     )
 
 
@@ -83,6 +102,11 @@ def percentile(series: xr.DataArray, q: float = extremes.P99) -> NDArray[np.floa
         for a in range(0, series.sizes["lat"], rows)
     ]
     return np.concatenate(bands)
+
+
+def _temporal(values: NDArray[np.floating]) -> NDArray[np.float64]:
+    power = series.periodograms(values)
+    return np.asarray(power.mean(axis=0)) if len(power) else np.empty(0)
 
 
 def _blocks(x: xr.DataArray) -> Iterator[slice]:

@@ -8,15 +8,22 @@ import pandas as pd
 import xarray as xr
 
 from finescale.grid.grid import Grid
-from finescale.report import curves, maps, skill
+from finescale.report import calibration, curves, fans, maps, skill
 from finescale.report.canvas import Picture
 from finescale.report.case import Case
 from finescale.report.diagnosis import diagnose
+from finescale.report.display import style
 from finescale.report.places import places
 
 
 def case_figures(
-    case: Case, *, default: str, baseline: str | None, static: xr.Dataset | None, seed: int = 0
+    case: Case,
+    *,
+    default: str,
+    baseline: str | None,
+    methods: Sequence[str],
+    static: xr.Dataset | None,
+    seed: int = 0,
 ) -> dict[str, list[Picture]]:
     """Draw everything about one case.
 
@@ -24,6 +31,7 @@ def case_figures(
         case: The case.
         default: The method looked at closely.
         baseline: A method drawn beside it on the maps.
+        methods: All methods of the report; each keeps its colour in every figure.
         static: `orog` and `sftlf`, for coastlines and places.
         seed: Seed of broken ties between ranks.
 
@@ -35,14 +43,16 @@ def case_figures(
         for method in case.ensembles
     }
     grid = Grid.from_dataset(case.truth)
-    histogram = curves.ranks(case, found)
+    looks = style(methods)
+    histograms = [calibration.ranks(case, found, looks), calibration.reliability(case, found, looks)]
+    spectra = [curves.spectra(case, found, looks), curves.temporal(case, found, looks)]
     return {
         "maps": [
             maps.hour_maps(case, name, default, other=baseline, static=static) for name in case.variables
         ],
-        "fans": [curves.fans(case, default, places(grid, static))],
-        "spectra": [curves.spectra(case, found)],
-        "ranks": [histogram] if histogram else [],
+        "fans": [fans.fans(case, default, places(grid, static))],
+        "spectra": [p for p in spectra if p is not None],
+        "ranks": [p for p in histograms if p is not None],
         "tail": [
             maps.tail_maps(case, name, {m: by[name] for m, by in found.items()}, static=static)
             for name in case.variables

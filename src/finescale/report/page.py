@@ -26,7 +26,7 @@ SECTIONS = {
     ),
     "fans": ("The storm in time", "The ensemble at a few points, with the truth that it did not see."),
     "ranks": ("Calibration", "Where the truth falls among the members."),
-    "spectra": ("Spectra", "How much there is at each scale."),
+    "spectra": ("Spectra", "How much there is at each scale, in space and in time."),
     "tail": ("Extremes", "The tail of the distribution, cell by cell."),
 }
 
@@ -116,7 +116,7 @@ def _draw(
         shown = default if default in case.ensembles else next(iter(case.ensembles))
         beside = next((b for b in baselines if b in case.ensembles and b != shown), None)
         drawn[case.name] = figures.case_figures(
-            case, default=shown, baseline=beside, static=static, seed=seed
+            case, default=shown, baseline=beside, methods=methods, static=static, seed=seed
         )
     return drawn
 

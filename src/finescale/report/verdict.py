@@ -147,7 +147,7 @@ def _failures(card: Sequence[Score], default: str, rivals: Sequence[str]) -> lis
             (
                 -ratio,
                 f"{case}, {metric}: {rival.method} is better for {_words(p[0].variable for p in pairs)} "
-                f"({_words(_where(p[0]) for p in pairs)}); at worst {number(worst.value)} against "
+                f"({_places([p[0] for p in pairs])}); at worst {number(worst.value)} against "
                 f"{number(rival.value)} ({worst.variable}, {_where(worst)})",
             )
         )
@@ -211,6 +211,12 @@ def _words(words: Iterable[str]) -> str:
 def _range(found: Sequence[Score]) -> str:
     low, high = (number(f(x.value for x in found), 2) for f in (min, max))
     return low if low == high else f"{low} to {high}"
+
+
+def _places(found: Sequence[Score]) -> str:
+    """Say in which regions and hours, not every combination."""
+    regions = _words("everywhere" if x.region == "all" else x.region for x in found)
+    return f"{regions}; {_words(x.hours for x in found)} hours"
 
 
 def _where(line: Score) -> str:
