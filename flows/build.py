@@ -14,6 +14,7 @@ from prefect.futures import PrefectFuture
 from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
+from finescale.errors import FinescaleError
 from finescale.pipeline import registering
 from finescale.pipeline.executor import DvcExecutor, StageFailed
 from finescale.pipeline.project import Project
@@ -52,9 +53,11 @@ def register(root: Path) -> str:
 @flow(name="build", task_runner=ThreadPoolTaskRunner(max_workers=2))  # type: ignore[arg-type]
 def build(root: Path = HOME) -> State[dict[str, str]]:
     """Bring a project's whole pipeline up to date, publish the verdict, and tell what became of each stage."""
-    project = Project(root)
-    if project.prepare():
-        get_run_logger().info("dvc.yaml was rendered anew")
+    try:
+        project = Project(root)
+        project.prepare()
+    except FinescaleError as error:
+        return Failed(message=str(error))
     graph, futures = parents(project.stages), dict[str, PrefectFuture[State[str]]]()
     for stage in project.stages:
         pauses = list(PAUSES[: stage.retries])

@@ -32,7 +32,12 @@ TINY = {
         "test": ["2001-03-20", "2001-03-26"],
     },
     "coarse": {"factor": 4, "every": 6, "how": "instant"},
-    "correct": {"method": "eqm", "season": "year", "calibration": ["2001-01-01", "2001-04-10"], "quantiles": 20},
+    "correct": {
+        "method": "eqm",
+        "season": "year",
+        "calibration": ["2001-01-01", "2001-04-10"],
+        "quantiles": 20,
+    },
     "score": {"resamples": 20},
 }
 

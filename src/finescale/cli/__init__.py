@@ -143,7 +143,7 @@ def relocate(root: Root = HERE) -> None:
 def main() -> None:
     """Run the command line; a user's mistake ends in one line and exit code 2."""
     try:
-        app()
+        app(prog_name="finescale")
     except FinescaleError as error:
         sys.exit(_complain(str(error)))
     except OSError as error:

@@ -5,6 +5,7 @@ from finescale.pipeline.wiring import ordered
 from finescale.settings import GENERATIVE, Downscale, Settings
 
 STORE = ("pipeline/desk.py", "pipeline/store.py")
+GATE = ("quality", "climate/holes.py", "climate/units.py", "climate/variables.py", "pipeline/stages/gate.py")
 CARD = ("methods/card.py", "methods/downscaler.py")
 DETERMINISTIC = (*CARD, "methods/bcsd.py", "methods/bilinear.py", "methods/climatology.py")
 LEARNED = (
@@ -47,7 +48,7 @@ def _reference(settings: Settings) -> list[Stage]:
             reads=reads,
             writes=("raw-reference", "raw-static"),
             settings=(*catalogue, "data.variables", "data.reference", "data.static"),
-            code=("climate/catalogue.py", "pipeline/stages/ingest.py", *STORE),
+            code=("climate", "pipeline/stages/ingest.py", *STORE),
             retries=2,
         ),
         Stage(
@@ -57,8 +58,7 @@ def _reference(settings: Settings) -> list[Stage]:
             writes=("reference", "static", "gates-reference"),
             settings=("data.variables", "gates"),
             code=(
-                "climate/harmonise.py",
-                "climate/variables.py",
+                "climate",
                 "quality",
                 "pipeline/stages/harmonise.py",
                 *STORE,
@@ -105,7 +105,7 @@ def _gcm(settings: Settings, gcm: str) -> list[Stage]:
                 "downscale.scenario",
                 "downscale.period",
             ),
-            code=("climate/catalogue.py", "pipeline/stages/ingest.py", *STORE),
+            code=("climate", "pipeline/stages/ingest.py", *STORE),
             retries=2,
         ),
         Stage(
@@ -116,10 +116,9 @@ def _gcm(settings: Settings, gcm: str) -> list[Stage]:
             writes=(f"historical-{gcm}", f"scenario-{gcm}", *truth, f"gates-{gcm}"),
             settings=("data.variables", "coarse", "gates"),
             code=(
-                "climate/harmonise.py",
-                "climate/variables.py",
+                "climate",
                 "grid",
-                "quality",
+                *GATE,
                 "pipeline/stages/harmonise.py",
                 *STORE,
             ),
@@ -131,7 +130,7 @@ def _gcm(settings: Settings, gcm: str) -> list[Stage]:
             reads=("coarse-reference", f"historical-{gcm}", f"scenario-{gcm}"),
             writes=(f"corrected-{gcm}", f"correction-{gcm}", f"bias-{gcm}", f"gates-corrected-{gcm}"),
             settings=("seed", "correct", "gates"),
-            code=("bias", "quality", "climate/variables.py", "pipeline/stages/correct.py", *STORE),
+            code=("bias", *GATE, "pipeline/stages/correct.py", *STORE),
         ),
     ]
 
@@ -196,7 +195,7 @@ def _downscale(settings: Settings, method: str) -> Stage:
             *own,
             "gates",
         ),
-        code=(*code, "grid", "quality", "climate/variables.py", "pipeline/stages/downscale.py", *STORE),
+        code=(*code, "grid", *GATE, "pipeline/stages/downscale.py", *STORE),
     )
 
 

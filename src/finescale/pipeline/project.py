@@ -8,6 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from finescale.errors import FinescaleError
 from finescale.pipeline import dvcfile
 from finescale.pipeline.executor import environment
@@ -67,21 +69,49 @@ class Project:
         if found.returncode:
             raise FinescaleError(f"DVC could not tell what is stale: {found.stderr.strip().splitlines()[-1]}")
         status: dict[str, list[Any]] = json.loads(found.stdout or "{}")
+        lock = self.root / "dvc.lock"
+        locked = (yaml.safe_load(lock.read_text(encoding="utf-8")) if lock.is_file() else {}).get(
+            "stages", {}
+        )
+        raw = yaml.safe_load((self.root / "params.yaml").read_text(encoding="utf-8"))
         return {
-            stage: [why for entry in entries for why in _reasons(entry)] for stage, entries in status.items()
+            stage: [why for entry in entries for why in _reasons(entry, locked.get(stage, {}), raw)]
+            for stage, entries in status.items()
         }
 
 
-def _reasons(entry: dict[str, dict[str, Any]] | str) -> list[str]:
-    """DVC's finding as a phrase for each file or parameter."""
+def _reasons(
+    entry: dict[str, dict[str, Any]] | str, locked: dict[str, Any], raw: dict[str, Any]
+) -> list[str]:
+    """DVC's finding as a phrase for each file or setting."""
     if isinstance(entry, str):
         return [entry]
     reasons: list[str] = []
+    before = locked.get("params", {}).get("params.yaml", {})
     for what, found in entry.items():
-        kind = what.removeprefix("changed ").rstrip("s")
+        kind = "output" if what == "changed outs" else "input"
         for path, how in found.items():
             if isinstance(how, dict):
-                reasons += [f"setting {key} {state}" for key, state in how.items()]
+                reasons += [why for key in how for why in _changes(key, before.get(key), _pick(raw, key))]
             else:
-                reasons.append(f"{'output' if kind == 'out' else 'input'} {path} {how}")
+                reasons.append(f"{kind} {path} {how}")
     return reasons
+
+
+def _changes(name: str, before: object, now: object) -> list[str]:
+    """Which values differ inside a setting, by their full names."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        names = dict.fromkeys((*before, *now))
+        return [why for key in names for why in _changes(f"{name}.{key}", before.get(key), now.get(key))]
+    return [] if before == now else [f"setting {name}: {_shown(before)} -> {_shown(now)}"]
+
+
+def _shown(value: object) -> str:
+    return "(default)" if value is None else str(value)
+
+
+def _pick(raw: dict[str, Any], name: str) -> object:
+    value: Any = raw
+    for part in name.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    return value

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from finescale.errors import FinescaleError
+from finescale.pipeline import store
 from finescale.pipeline.desk import Desk, Progress, silent
 from finescale.pipeline.stage import Stage
 from finescale.settings import Settings
@@ -21,6 +23,13 @@ def run_stage(root: Path, stage: Stage, settings: Settings, progress: Progress =
     try:
         stage.function()(desk, **stage.options)
         desk.finish()
+    except (RuntimeError, ValueError) as error:
+        desk.clear()
+        if (damaged := store.damaged(root, stage.reads)) is None:
+            raise
+        raise FinescaleError(
+            f"every chunk of an input must be readable: {damaged} is damaged; `finescale run` brings it back"
+        ) from error
     except BaseException:
         desk.clear()
         raise

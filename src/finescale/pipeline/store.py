@@ -3,12 +3,13 @@
 import hashlib
 import math
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import xarray as xr
 import yaml
-from zarr.codecs import BloscCodec
+from zarr.codecs import BloscCodec, Crc32cCodec
 
 from finescale.errors import FinescaleError
 
@@ -29,6 +30,7 @@ FAMILIES = {
 }
 CHUNK_BYTES = 2 * 2**20
 SHARD_BYTES = 48 * 2**20
+PROBE = 500  # steps read at once when a damaged chunk is looked for
 
 
 def path_of(name: str) -> str:
@@ -52,7 +54,7 @@ def open_dataset(root: Path, name: str) -> xr.Dataset:
 def open_path(path: Path) -> xr.Dataset:
     """Open a store that `save_dataset` wrote, wherever it lies."""
     ds: xr.Dataset = xr.open_zarr(path, consolidated=False, chunks=None, decode_timedelta=False)
-    return ds.chunk(_shards(ds))
+    return ds.chunk({name: min(length, ds.sizes[name]) for name, length in _shards(ds).items()})
 
 
 def save_dataset(ds: xr.Dataset, path: Path) -> None:
@@ -64,26 +66,35 @@ def save_dataset(ds: xr.Dataset, path: Path) -> None:
     """
     shards = _shards(ds)
     encoding: dict[str, dict[str, Any]] = {}
-    clean = ds.chunk(shards)
+    clean = ds.chunk({name: min(length, ds.sizes[name]) for name, length in shards.items()})
     for name, var in clean.variables.items():
-        keep = {
-            k: v for k, v in var.encoding.items() if k in ("units", "calendar", "dtype") and name == "time"
-        }
-        var.encoding = keep
+        kept = ("units", "calendar", "dtype") if name == "time" else ()
+        var.encoding = {key: value for key, value in var.encoding.items() if key in kept}
         if name in clean.coords:
             encoding[str(name)] = {"_FillValue": None} if var.dtype.kind == "f" else {}
-        elif var.ndim and "time" in var.dims:
-            shard = tuple(shards[str(d)] for d in var.dims)
-            chunk = tuple(
-                math.gcd(n, _hours(var, CHUNK_BYTES)) if d == "time" else n
-                for d, n in zip(var.dims, shard, strict=True)
-            )
+        elif "time" in var.dims:
+            hours = min(_hours(var, CHUNK_BYTES), shards["time"])
             encoding[str(name)] = {
-                "chunks": chunk,
-                "shards": shard,
-                "compressors": _compressor(var.dtype.itemsize),
+                "chunks": tuple(hours if d == "time" else shards[str(d)] for d in var.dims),
+                "shards": tuple(shards[str(d)] for d in var.dims),
+                "compressors": _codecs(var.dtype.itemsize),
             }
     clean.to_zarr(path, mode="w-", zarr_format=3, consolidated=False, encoding=encoding)
+
+
+def damaged(root: Path, names: Iterable[str]) -> str | None:
+    """The first of some dataset artefacts with a chunk that does not decode; asked only after a failure."""
+    for name in names:
+        path = root / path_of(name)
+        if path.suffix != ".zarr" or not path.is_dir():
+            continue
+        for field, var in open_path(path).variables.items():
+            try:
+                for start in range(0, var.shape[0] if var.ndim else 0, PROBE):
+                    var[start : start + PROBE].to_numpy()
+            except (RuntimeError, ValueError) as error:
+                return f"{path_of(name)}, {field} ({error})"
+    return None
 
 
 def digest(root: Path, name: str) -> str | None:
@@ -121,26 +132,23 @@ def put(source: Path, target: Path) -> None:
 
 def _shards(ds: xr.Dataset) -> dict[str, int]:
     """Elements along each dimension in one shard: a member each, as many hours as fit, all of space."""
-    size: dict[str, int] = {str(name): length for name, length in ds.sizes.items()}
+    size = {str(name): length for name, length in ds.sizes.items()}
     if "member" in ds.dims:
         size["member"] = 1
-    largest = max(
-        (v for v in ds.data_vars.values() if "time" in v.dims), key=lambda v: v.nbytes, default=None
-    )
-    if largest is not None:
-        hours = _hours(largest.variable, SHARD_BYTES)
-        size["time"] = min(hours, ds.sizes["time"])
+    timed = [v.variable for v in ds.data_vars.values() if "time" in v.dims]
+    if timed:
+        longest = 24 * (1 << math.ceil(math.log2(max(1.0, ds.sizes["time"] / 24))))
+        size["time"] = min(*(_hours(v, SHARD_BYTES) for v in timed), longest, longest)
     return size
 
 
 def _hours(var: xr.Variable, limit: int) -> int:
-    """A whole number of days (in steps) of one member that stays below a size; a power of two of days."""
-    step = var.dtype.itemsize * math.prod(
-        n for d, n in zip(var.dims, var.shape, strict=True) if d not in ("member", "time")
-    )
-    days = int(math.log2(max(1.0, limit / (24 * step))))
-    return 24 * (1 << days)
+    """Steps of one member that stay below a size: 24 times a power of two, so that chunks divide shards."""
+    sizes = zip(var.dims, var.shape, strict=True)
+    step = var.dtype.itemsize * math.prod(n for d, n in sizes if d not in ("member", "time"))
+    return 24 * (1 << int(math.log2(max(1.0, limit / (24 * step)))))
 
 
-def _compressor(itemsize: int) -> BloscCodec:
-    return BloscCodec(cname="zstd", clevel=3, shuffle="shuffle", typesize=itemsize)
+def _codecs(itemsize: int) -> tuple[BloscCodec, Crc32cCodec]:
+    """Compression, and a checksum without which a damaged chunk can decode to wrong numbers."""
+    return BloscCodec(cname="zstd", clevel=3, shuffle="shuffle", typesize=itemsize), Crc32cCodec()

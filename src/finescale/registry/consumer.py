@@ -30,8 +30,9 @@ def downscale(root: Path, coarse: Path, out: Path, *, model: str, members: int, 
     if model.startswith("models:/"):
         from finescale.registry import tracking  # brings MLflow, which takes seconds
 
-        loaded = tracking.load(root, model)
-        ensemble = loaded.predict(given, params={"members": members, "seed": seed})
+        ensemble: xr.Dataset = tracking.load(root, model).predict(
+            given, params={"members": members, "seed": seed}
+        )
     else:
         ensemble = recipes.load(Path(model))(given, members=members, seed=seed)
     draft = out.with_name(f".{out.name}.draft")
@@ -40,4 +41,4 @@ def downscale(root: Path, coarse: Path, out: Path, *, model: str, members: int, 
     else:
         ensemble.to_netcdf(draft, engine="h5netcdf")
     draft.replace(out)
-    return xr.Dataset(ensemble)
+    return ensemble

@@ -110,7 +110,7 @@ def load(root: Path, uri: str) -> Any:  # noqa: ANN401 - MLflow's wrapper
     connect(root)
     os.environ["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] = "false"
     try:
-        return mlflow.pyfunc.load_model(uri)
+        return quietly(mlflow.pyfunc.load_model, model_uri=uri)
     except mlflow.exceptions.MlflowException as error:
         raise FinescaleError(
             f"the model must be registered: {uri} is not; run the pipeline or name another"

@@ -86,7 +86,8 @@ class Correct(Section):
     calibration: Period = Field(description="Years in which the model is mapped onto the reference.")
     quantiles: int = Field(50, ge=5, le=1000)
     season: Literal["year", "season", "month", "dayofyear"] = Field(
-        "dayofyear", description="What shares a map: all of the year, a season, a month, or days around each day."
+        "dayofyear",
+        description="What shares a map: all of the year, a season, a month, or days around each day.",
     )
     window: int = Field(35, ge=5, le=365, description="Days pooled around each five days; for `dayofyear`.")
     hours: bool = Field(True, description="Whether each hour of the day has maps of its own.")

@@ -15,7 +15,7 @@ GENERATIVE = ("sda", "finescale")
 class Bcsd(Section):
     """Bias-corrected spatial disaggregation."""
 
-    harmonics: int = Field(2, ge=1, le=6, description="Harmonics of the year in the climatologies.")
+    harmonics: int = Field(2, ge=0, le=6, description="Harmonics of the year in the climatologies.")
 
 
 class Downscale(Section):
