@@ -149,3 +149,9 @@ def test_daily_means_keep_their_noon(cmip):
     half = np.timedelta64(12, "h")
     ds = ds.assign_coords(time_bnds=(("time", "b"), np.stack([ds["time"] - half, ds["time"] + half], axis=1)))
     np.testing.assert_array_equal(harmonise(ds)["time"], ds["time"])
+
+
+def test_dates_that_cannot_be_read_are_named(cmip):
+    ds = cmip("tas", steps=3).assign_coords(time=("time", [1, 2, 3], {"units": "days since the flood"}))
+    with pytest.raises(FinescaleError, match=r"values can be decoded: .*the flood"):
+        harmonise(ds)

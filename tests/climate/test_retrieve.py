@@ -63,6 +63,18 @@ def test_calendars_and_attributes_survive(cmip, tmp_path, calendar):
     assert back.attrs == ds.attrs and back["tas"].attrs["units"] == "K"
 
 
+def test_integers_and_blocks_of_nothing_are_stored_like_any_other(cmip, tmp_path):
+    ds = cmip("tas", steps=40)
+    ds["count"] = (ds["tas"] * 0 + np.arange(40)[:, None, None]).astype("int16")
+    ds["dry"] = ds["tas"] * 0
+    ds["gone"] = ds["tas"] * np.nan
+    before = {n: dict(v.encoding) for n, v in ds.variables.items()}
+    receipt = retrieve(ds.chunk(time=3), tmp_path / "s.zarr", chunk_bytes=SMALL, workers=8)
+    assert len(receipt.chunks) == 40
+    xr.testing.assert_equal(xr.open_zarr(tmp_path / "s.zarr", consolidated=False), ds)
+    assert {n: dict(v.encoding) for n, v in ds.variables.items()} == before
+
+
 def test_equal_data_gives_equal_bytes_whatever_the_workers_and_source_chunks(cmip, tmp_path):
     ds = cmip(steps=30)
     retrieve(ds.chunk(time=1), tmp_path / "a.zarr", workers=1, chunk_bytes=SMALL)

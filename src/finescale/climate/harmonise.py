@@ -15,6 +15,7 @@ from finescale.climate.naming import rename
 from finescale.climate.provenance import note
 from finescale.climate.space import regular_axes
 from finescale.climate.subset import Period, Region, crop_period, crop_region
+from finescale.climate.table import reason
 from finescale.climate.timeline import Gaps, interval_seconds, regular_time, stamp_at_end, with_interval_ends
 from finescale.climate.units import conversion, is_amount
 from finescale.climate.variables import VARIABLES
@@ -22,6 +23,20 @@ from finescale.climate.winds import Basis, to_earth
 from finescale.errors import FinescaleError
 
 _MEMBERS = ("member", "member_id", "realization", "ensemble", "number")
+_PLACES = (
+    "member",
+    "time",
+    "Time",
+    "valid_time",
+    "lat",
+    "lon",
+    "latitude",
+    "longitude",
+    "rlat",
+    "rlon",
+    "y",
+    "x",
+)
 _KEPT_COORDS = ("time", "lat", "lon", "y", "x", "member")
 
 
@@ -71,10 +86,9 @@ def harmonise(
         chosen = crop_region(chosen, region, margin)
     done += [*squeezed, *timed, *stamped, *placed, *turned]
     result = _in_units(chosen, interval, done)
-    if calendar is not None:
-        result = convert(result, *calendar)
     for line in done:
         result = note(result, line)
+    result = convert(result, *calendar) if calendar is not None else result
     return result.assign_attrs(Conventions="CF-1.8")
 
 
@@ -82,7 +96,14 @@ def _unpacked(ds: xr.Dataset) -> xr.Dataset:
     """Decode packed integers and dates that the reader left as they were."""
     raw = any({"scale_factor", "add_offset", "_FillValue"} & set(v.attrs) for v in ds.variables.values())
     undecoded = any(" since " in str(v.attrs.get("units", "")) for v in ds.variables.values())
-    return xr.decode_cf(ds, decode_timedelta=False) if raw or undecoded else ds
+    if not (raw or undecoded):
+        return ds
+    try:
+        return xr.decode_cf(ds, decode_timedelta=False)
+    except ValueError as error:
+        raise FinescaleError(
+            f"a file's values can be decoded: {reason(error)}; mend its units, scale_factor or _FillValue"
+        ) from error
 
 
 def _lifted(ds: xr.Dataset) -> xr.Dataset:
@@ -112,30 +133,14 @@ def _squeezed(ds: xr.Dataset) -> tuple[xr.Dataset, list[str]]:
     for name in _MEMBERS:
         if ds.sizes.get(name, 1) > 1 and name != "member":
             ds, done = ds.rename({name: "member"}), [*done, f"renamed {name} to member"]
-    keep = {
-        "member",
-        "time",
-        "Time",
-        "valid_time",
-        "lat",
-        "lon",
-        "latitude",
-        "longitude",
-        "rlat",
-        "rlon",
-        "y",
-        "x",
-    }
-    single = [d for d in ds.dims if ds.sizes[d] == 1 and d not in keep]
+    single = [d for d in ds.dims if ds.sizes[d] == 1 and d not in _PLACES]
     # A dimension of one that places the field (a single row of cells) stays.
     single = [
         d for d in single if ds.get(str(d)) is None or ds[str(d)].attrs.get("axis") not in ("X", "Y", "T")
     ]
     if single:
-        ds, done = (
-            ds.isel(dict.fromkeys(single, 0)),
-            [*done, f"dropped the dimensions of one: {', '.join(map(str, single))}"],
-        )
+        ds = ds.isel(dict.fromkeys(single, 0))
+        done.append(f"dropped the dimensions of one: {', '.join(map(str, single))}")
     return ds, done
 
 

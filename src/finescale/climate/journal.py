@@ -73,12 +73,11 @@ class Journal:
 
     def write(self, chunk: Chunk, values: NDArray[Any]) -> str:
         """Write one chunk, make sure it is on disk, and note it."""
-        with zarr.config.set({"array.write_empty_chunks": True}):
-            array = zarr.open_array(self.data / chunk.name, mode="r+")
-            if chunk.stop:
-                array[chunk.start : chunk.stop] = values
-            else:
-                array[...] = values
+        array = zarr.open_array(self.data / chunk.name, mode="r+")
+        if chunk.stop:
+            array[chunk.start : chunk.stop] = values
+        else:
+            array[...] = values
         digest = self._digest(chunk)
         assert digest is not None
         with self.lock, self.path.open("a", encoding="utf-8") as file:
@@ -117,14 +116,12 @@ def lay_out(ds: xr.Dataset, part: Path, steps: int, journal: Journal) -> None:
     if part.exists():
         shutil.rmtree(part)
     part.mkdir(parents=True)
-    encoding = {
-        str(n): {
-            "chunks": tuple(steps if d == "time" else s for d, s in v.sizes.items()),
-            "_FillValue": math.nan,
-        }
-        for n, v in ds.data_vars.items()
-        if v.dtype.kind == "f"
-    }
+    encoding: dict[str, dict[str, Any]] = {}
+    for name, field in ds.data_vars.items():
+        whole = tuple(steps if d == "time" else n for d, n in field.sizes.items())
+        encoding[str(name)] = {"chunks": whole} | (
+            {"_FillValue": math.nan} if field.dtype.kind == "f" else {}
+        )
     encoding |= {str(n): {"_FillValue": None} for n, c in ds.coords.items() if c.dtype.kind == "f"}
     # Placeholders of the same shape: only the layout is written here, whatever the chunks of the source are.
     empty = {

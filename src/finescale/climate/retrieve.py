@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+import zarr
 from numpy.typing import NDArray
 
 from finescale.climate.journal import Chunk, Journal, fingerprint, lay_out
@@ -97,7 +98,9 @@ def retrieve(
         tell(chunk)
         return chunk.key, digest
 
-    done.update(_all(one, todo, workers))
+    # One setting for all threads: a block of zeros is data, and must be on disk like any other.
+    with zarr.config.set({"array.write_empty_chunks": True}):
+        done.update(_all(one, todo, workers))
     (part / "data.zarr").rename(target)
     shutil.rmtree(part)
     return Receipt({c.key: done[c.key] for c in chunks}, resumed)
@@ -119,10 +122,8 @@ class _Teller:
 
 def _prepared(ds: xr.Dataset) -> xr.Dataset:
     """Load the coordinates, put time first, and drop the source's encoding: the target has its own."""
-    moved = ds.transpose("time", ...) if "time" in ds.dims else ds
+    moved = (ds.transpose("time", ...) if "time" in ds.dims else ds).drop_encoding()
     moved = moved.assign_coords({n: c.load() for n, c in moved.coords.items()})
-    for variable in moved.variables.values():
-        variable.encoding = {}
     if "time" in moved.coords:
         for name in {"time", *(n for n in moved.coords if moved[n].dtype.kind in "MO")}:
             moved[name].encoding = {
@@ -132,7 +133,7 @@ def _prepared(ds: xr.Dataset) -> xr.Dataset:
 
 
 def _steps_per_chunk(ds: xr.Dataset, chunk_bytes: int) -> int:
-    """Whole days of the widest variable that fit; at least one step."""
+    """As many steps of the widest variable as fit; at least one."""
     if "time" not in ds.dims:
         return 0
     widest = max(v.nbytes // max(1, v.sizes["time"]) for v in ds.data_vars.values() if "time" in v.dims)
