@@ -1,4 +1,4 @@
-"""A source larger than memory streams through harmonise, H and retrieval; the largest memory is read from the kernel."""
+"""A source larger than memory streams through harmonise, H and retrieval; the peak of memory is the kernel's."""
 
 import re
 import subprocess
