@@ -13,6 +13,7 @@ class World:
 
     patterns: np.ndarray  # [K, C, H, W]
     phi: np.ndarray  # [K]
+    grain: float = 0.0  # standard deviation of what is white in space and time
 
     def draw(self, frames: int, seed: int) -> np.ndarray:
         rng = np.random.default_rng(seed)
@@ -20,7 +21,8 @@ class World:
         z[0] = rng.standard_normal(len(self.phi))
         for t in range(1, frames):
             z[t] = self.phi * z[t - 1] + np.sqrt(1 - self.phi**2) * rng.standard_normal(len(self.phi))
-        return np.einsum("tk,kchw->tchw", z, self.patterns)
+        x = np.einsum("tk,kchw->tchw", z, self.patterns)
+        return x + self.grain * rng.standard_normal(x.shape)
 
     def dataset(self, frames: int, seed: int, start: str = "2001-01-01") -> xr.Dataset:
         x = self.draw(frames, seed)
@@ -40,7 +42,7 @@ class World:
         flat = self.patterns.reshape(len(self.phi), -1)
         size = flat.shape[1] * window
         full = np.einsum("kts,kn,km->tnsm", self.phi[:, None, None] ** lag, flat, flat, optimize=True)
-        return full.reshape(size, size)
+        return full.reshape(size, size) + self.grain**2 * np.eye(size)
 
     def exact(self, window: int):
         """The exact denoiser of a window, in physical units."""
