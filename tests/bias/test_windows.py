@@ -6,6 +6,7 @@ from scipy import stats
 
 from finescale.bias.ranks import window_ranks
 from finescale.bias.tails import pareto_quantile
+from finescale.bias.transfer import rearranged
 from finescale.bias.trend import group_lines
 from finescale.bias.windows import window_means, window_quantiles
 
@@ -91,3 +92,19 @@ def test_lines_are_those_of_polyfit():
             used = steps[~np.isnan(values[c, steps])]
             expected = np.polyval(np.polyfit(days[used], values[c, used], 1), days[steps])
             np.testing.assert_allclose(lines[c, steps], expected, rtol=1e-9, atol=1e-9)
+
+
+def test_rearranged_values_keep_their_law_and_take_the_order_of_before():
+    rng = np.random.default_rng(4)
+    before, after = rng.standard_normal((2, 2, 90))
+    before[1, 3], after[1, 3] = np.nan, np.nan
+    group, order, starts = groups_of(90, 6, 1, seed=2)
+    out = rearranged(before, after, order, starts)
+    for c in range(2):
+        for g in range(6):
+            steps = np.flatnonzero((group == g) & ~np.isnan(before[c]))
+            np.testing.assert_array_equal(np.sort(out[c, steps]), np.sort(after[c, steps]))
+            np.testing.assert_array_equal(np.argsort(out[c, steps]), np.argsort(before[c, steps]))
+    assert np.isnan(out[1, 3])
+    rising = 2.0 * before + 1.0
+    np.testing.assert_array_equal(rearranged(before, rising, order, starts), rising)

@@ -4,7 +4,7 @@ from finescale.bias.compiled import Floats
 from finescale.bias.quantiles import EmpiricalQuantileMapping
 from finescale.bias.ranks import window_ranks
 from finescale.bias.sample import Rule, Sample, Tables
-from finescale.bias.transfer import map_ranks
+from finescale.bias.transfer import map_ranks, rearranged
 from finescale.bias.wetdays import adapt
 
 
@@ -24,7 +24,7 @@ class QuantileDeltaMapping(EmpiricalQuantileMapping):
         index = adapted.index
         half = index.half if rule.rank_window else 0
         ranks = window_ranks(adapted.values, index.order, index.starts, index.slots, half)
-        return map_ranks(
+        mapped = map_ranks(
             adapted.values,
             ranks,
             index.group,
@@ -33,4 +33,8 @@ class QuantileDeltaMapping(EmpiricalQuantileMapping):
             tables["reference"],
             rule.ratio,
             rule.nearest,
+        )
+        # The shift of a rank may fall faster than the values rise, where few years make the tables rough.
+        return (
+            rearranged(adapted.values, mapped, index.order, index.starts) if rule.keep_structure else mapped
         )

@@ -11,6 +11,7 @@ added. The weather of the model may be further off; more cannot be had without d
 The covariance between variables follows the differences between the corrections of the two halves.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ import xarray as xr
 from finescale.bias.compiled import Floats
 from finescale.bias.correction import fit
 from finescale.bias.grouping import Grouping
+from finescale.bias.plan import Options
 from finescale.bias.series import in_units, select_period
 from finescale.errors import FinescaleError
 
@@ -57,6 +59,7 @@ def unpaired(
     historical: xr.Dataset,
     *,
     calibration: tuple[str, str] | None = None,
+    options: Options | None = None,
     **settings: Any,  # noqa: ANN401 - those of correction.fit
 ) -> xr.Dataset:
     """R of a free-running model, by corrections fitted to the even and to the odd years.
@@ -65,14 +68,16 @@ def unpaired(
         reference: the coarsened truth [time, lat, lon].
         historical: the model's historical run on the same cells.
         calibration: first and last day (or year); everything when None.
-        settings: of ``correction.fit``, as for the correction itself.
+        options: as for the correction itself; maps of half the years may lose structure, they are only compared.
+        settings: others of ``correction.fit``, as for the correction itself.
 
     Returns:
         ``R`` [variable, variable_] in the product of the variables' units; the squared ``distance`` of the laws and the
         part of it that is ``chance`` [variable].
     """
     halves = [(_half(reference, calibration, k), _half(historical, calibration, k)) for k in (0, 1)]
-    corrections = [fit(truth, model, **settings) for truth, model in halves]
+    loose = replace(options or Options(), keep_structure=False)
+    corrections = [fit(truth, model, options=loose, **settings) for truth, model in halves]
     units = corrections[0].plan.units
     names = list(units)
     seen = [corrections[k].apply(halves[k][1]) for k in (0, 1)]

@@ -37,8 +37,9 @@ class Options:
         iterations: rotations of ``mbcn``.
         joint_grouping: pools in which ``mbcn`` mends the dependence between variables.
         seed: of the rotations and of the amounts that the frequency adaptation gives.
-        keep_structure: refuse a map that shuffles the values of a variable or loses the model's mean change. False lets
-            settings pass that do, such as ranks among the few values of single days, to compare them with others.
+        keep_structure: ``qdm`` keeps the order of the values of each group, and a map that shuffles values or loses the
+            model's mean change is refused. False lets settings pass that do so, such as ranks among the few values of
+            single days, to compare them with others.
     """
 
     quantiles: int | tuple[float, ...] = 50

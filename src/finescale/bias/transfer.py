@@ -72,6 +72,34 @@ def map_values(
 
 
 @compiled
+def rearranged(before: Floats, after: Floats, order: Integers, starts: Integers) -> Floats:
+    """Deal the values of each group out again in the order that they had before.
+
+    The law of each group stays what it is, and a map that falls here and there rises: Chernozhukov, Fernandez-Val and
+    Galichon (2010), Quantile and probability curves without crossing, https://doi.org/10.3982/ECTA7880
+
+    Args:
+        before: values before the map [cell, time].
+        after: values after it [cell, time]; missing where they were.
+        order: time steps sorted by group [time].
+        starts: where each group starts in ``order`` [groups + 1].
+
+    Returns:
+        The values after the map, in the order of those before it [cell, time].
+    """
+    out = after.copy()
+    for c in range(before.shape[0]):
+        for g in range(starts.size - 1):
+            members = order[starts[g] : starts[g + 1]]
+            steps = members[~np.isnan(after[c][members])]
+            ranks = np.argsort(before[c][steps], kind="mergesort")
+            dealt = np.sort(after[c][steps])
+            for k in range(steps.size):
+                out[c, steps[ranks[k]]] = dealt[k]
+    return out
+
+
+@compiled
 def map_ranks(
     values: Floats,
     ranks: Floats,
