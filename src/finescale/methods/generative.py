@@ -280,7 +280,7 @@ class GenerativeDownscaler:
         for name in self.prior.variables:
             digest.update(np.ascontiguousarray(coarse[name].values).tobytes())
         for tensor in self.prior.denoiser.state_dict().values():
-            digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+            digest.update(tensor.detach().cpu().numpy().tobytes())
         return digest.hexdigest()
 
 
