@@ -173,7 +173,8 @@ def test_a_missing_chunk_is_found_before_it_reads_as_nan(shelf):
 def test_dry_chunks_that_were_never_written_are_no_holes(tmp_path, cmip):
     ds = cmip("pr", steps=40)
     ds["pr"] = ds["pr"] * 0
-    ds.chunk(time=10).to_zarr(tmp_path / "pr.zarr", consolidated=False, encoding={"pr": {"_FillValue": None}})
+    ds.chunk(time=10).to_zarr(tmp_path / "pr.zarr", consolidated=False, encoding={"pr": {"fill_value": 0.0}})
+    assert not list((tmp_path / "pr.zarr/pr").glob("c/*"))
     path = catalogue.write(tmp_path, [row("pr.zarr", "pr")], id="x", description="No rain.")
     assert float(catalogue.open_series(path, FACETS, variables=["pr"])["pr"].max()) == 0
 

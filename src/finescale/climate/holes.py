@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import posixpath
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,8 @@ from finescale.errors import FinescaleError
 def check_holes(address: str, names: Sequence[str], options: Mapping[str, Any] | None = None) -> None:
     """Raise when a store lacks chunks of the named arrays.
 
-    An absent chunk of a `ratio` variable whose fill value is zero is no hole: writers leave dry blocks out.
+    An absent chunk of a `ratio` variable whose fill value is zero is no hole: writers leave dry blocks out. Neither
+    is a place that is absent at all times while others are there: sea in a land data set.
 
     Args:
         address: path or URL of the store.
@@ -32,14 +34,12 @@ def check_holes(address: str, names: Sequence[str], options: Mapping[str, Any] |
     for name in names:
         if name not in group or not isinstance(array := group[name], zarr.Array):
             continue
-        dry = (
-            name in VARIABLES
-            and VARIABLES[name].kind == "ratio"
-            and np.all(np.asarray(array.fill_value) == 0)
-        )
+        # In version 2 the fill value itself reads as missing, so that a block left out is a hole all the same.
+        natural = array.metadata.zarr_format == 3 and np.all(np.asarray(array.fill_value) == 0)
+        dry = natural and name in VARIABLES and VARIABLES[name].kind == "ratio"
         if dry or array.nchunks_initialized >= array.nchunks:
             continue
-        missing = missing_chunks(address, name, array, options)
+        missing = _unmasked(missing_chunks(address, name, array, options), array)
         if missing:
             index = missing[0]
             spans = [
@@ -61,6 +61,15 @@ def missing_chunks(
     return [
         index for index in itertools.product(*counts) if array.metadata.encode_chunk_key(index) not in present
     ]
+
+
+def _unmasked(missing: list[tuple[int, ...]], array: zarr.Array[Any]) -> list[tuple[int, ...]]:
+    """Leave out places [y, x] on the grid of chunks that are missing at every time."""
+    counts = [-(-n // c) for n, c in zip(array.shape, _grid(array), strict=True)]
+    if array.ndim < 3 or len(missing) == int(np.prod(counts)):
+        return missing
+    times = Counter(index[1:] for index in missing)
+    return [index for index in missing if times[index[1:]] < counts[0]]
 
 
 def _grid(array: zarr.Array[Any]) -> tuple[int, ...]:
