@@ -70,6 +70,10 @@ class Desk:
         """A dataset that this stage has just saved, read back."""
         return store.open_path(self.new(name))
 
+    def adopt(self, name: str, path: Path) -> None:
+        """Take a finished file or folder of the scratch as an output."""
+        store.put(path, self.new(name))
+
     def scratch(self) -> Path:
         """A folder that outlives a killed run of the same inputs and settings, for what can be resumed."""
         folder = self.root / ".cache" / "scratch" / f"{self.stage.name}-{self._key()}"
@@ -113,4 +117,11 @@ class Desk:
     def _key(self) -> str:
         parts: Iterable[str] = (f"{name}={self.setting(name)!r}" for name in self.stage.settings)
         inputs = (f"{name}:{store.digest(self.root, name)}" for name in self.stage.reads)
-        return store.fingerprint(*parts, *inputs)
+        source = Path(__file__).parents[1]
+        code = (
+            path
+            for name in self.stage.code
+            for path in sorted({source / name, *(source / name).rglob("*.py")})
+        )
+        texts = (path.read_text(encoding="utf-8") for path in code if path.is_file())
+        return store.fingerprint(*parts, *inputs, *texts)

@@ -26,16 +26,35 @@ class World(Section):
     storm: datetime = Field(datetime(2003, 1, 18, 12), description="When the severe storm crosses.")
 
 
-class Series(Section):
-    """One source in the catalogue: the facets that select it."""
+Facets = dict[str, str | list[str]]
 
-    facets: dict[str, str | list[str]] = Field(
-        description="Columns of the catalogue and their wanted values."
+
+class Series(Section):
+    """One source: rows of the catalogue, or files of its own."""
+
+    facets: Facets = Field(
+        default_factory=dict, description="Columns of the catalogue and their wanted values."
     )
-    truth: dict[str, str | list[str]] | None = Field(
+    files: tuple[str, ...] = Field((), description="Files, stores or patterns instead of the catalogue.")
+    preset: Literal["cf", "era5", "cosmo-rea6", "cerra", "e-obs"] = Field(
+        "cf", description="What the product leaves unsaid; for `files`."
+    )
+    truth: Facets | None = Field(
         None, description="Facets of the fine truth behind an invented model; none for a real one."
     )
     period: Period | None = Field(None, description="First and last day to read; all of it when left out.")
+    calendar: tuple[str, Literal["same-date", "nearest-day"]] | None = Field(
+        None, description="Calendar to convert to and the policy; the source's own is kept when left out."
+    )
+    gaps: Literal["refuse", "allow"] = Field(
+        "refuse", description="Whether jumps in time (winters only) are meant."
+    )
+
+    @model_validator(mode="after")
+    def _one_door(self) -> "Series":
+        if bool(self.facets) == bool(self.files):
+            raise ValueError("a source has either facets (of the catalogue) or files")
+        return self
 
 
 class Data(Section):
@@ -43,8 +62,12 @@ class Data(Section):
 
     catalogue: str = Field(description="Path or URL of an intake-esm catalogue.")
     variables: tuple[Name, ...] = Field(min_length=1, description="CF short names, the same in every source.")
+    region: tuple[float, float, float, float] | None = Field(
+        None, description="South, north, west, east in degrees; cut out before data moves."
+    )
+    margin: int = Field(2, ge=0, description="Cells of a climate model to keep beyond the region.")
     reference: Series
-    static: dict[str, str | list[str]] = Field(description="Facets of the orography and land fraction.")
+    static: Series = Field(description="Orography and land fraction on the reference's grid.")
     gcms: dict[Name, Series] = Field(default_factory=dict, description="Climate models by a short name.")
 
 

@@ -13,18 +13,24 @@ WHOLE_CELL = 0.999  # share of a coarse cell that the model's cells must cover
 def reference(desk: Desk) -> None:
     """Harmonise the fine reference and its static fields."""
     variables = list(desk.setting("data.variables"))
-    desk.save("reference", harmonise(desk.open("raw-reference"), variables=variables))
+    source = desk.setting("data.reference")
+    fine = harmonise(
+        desk.open("raw-reference"), variables=variables, calendar=source.calendar, gaps=source.gaps
+    )
+    desk.save("reference", fine)
     desk.save("static", harmonise(desk.open("raw-static"), variables=["orog", "sftlf"]))
     check(desk, "harmonised", ["reference", "static"], "gates-reference")
 
 
 def gcm(desk: Desk, gcm: str) -> None:
     """Harmonise a climate model and bring it to the coarse grid that nests in the fine one."""
-    variables = list(desk.setting("data.variables"))
+    variables, source = list(desk.setting("data.variables")), desk.setting(f"data.gcms.{gcm}")
     target = Grid.from_dataset(desk.open("coarse-reference"))
     written = [name for name in desk.stage.writes if not name.startswith("gates-")]
     for name in written:
-        ds = harmonise(desk.open(f"raw-{name}"), variables=variables)
+        ds = harmonise(
+            desk.open(f"raw-{name}"), variables=variables, calendar=source.calendar, gaps=source.gaps
+        )
         if not name.startswith("truth-"):
             observed = on_the_clock(ds["time"], desk.setting("coarse").every)
             ds = conservative(ds.isel(time=observed), target, coverage=WHOLE_CELL)

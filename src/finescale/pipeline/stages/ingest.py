@@ -1,44 +1,74 @@
-"""Stages ``ingest-*``: from a catalogue to local stores, as published."""
+"""Stages ``ingest-*``: from a catalogue or files to local stores, as published; a killed retrieval goes on."""
 
 from pathlib import Path
 
 import xarray as xr
 
-from finescale.climate import catalogue
+from finescale.climate.catalogue import open_series
+from finescale.climate.reference import open_reference
+from finescale.climate.retrieve import retrieve
 from finescale.pipeline.desk import Desk
-from finescale.settings import Series
+from finescale.settings.data import Facets, Series
+
+STATIC = ("orog", "sftlf")
 
 
 def reference(desk: Desk) -> None:
     """Fetch the fine reference and its static fields."""
-    source = desk.setting("data.reference")
-    variables = list(desk.setting("data.variables"))
-    desk.save("raw-reference", _fetch(desk, source, source.facets, variables))
-    static = catalogue.open_series(_catalogue(desk), desk.setting("data.static"), variables=["orog", "sftlf"])
-    desk.save("raw-static", static)
+    variables = desk.setting("data.variables")
+    for target, source, names in (
+        ("raw-reference", desk.setting("data.reference"), variables),
+        ("raw-static", desk.setting("data.static"), STATIC),
+    ):
+        _save(
+            desk, target, _from_files(desk, source, names) if source.files else _rows(desk, source, names, 0)
+        )
 
 
 def gcm(desk: Desk, gcm: str) -> None:
     """Fetch one climate model as published: historical run, scenario, and the truth behind an invented one."""
     source, scenario = desk.setting(f"data.gcms.{gcm}"), desk.setting("downscale.scenario")
-    variables = list(desk.setting("data.variables"))
+    variables, margin = desk.setting("data.variables"), desk.setting("data.margin")
     for role, experiment in (("historical", "historical"), ("scenario", scenario)):
         facets = {**source.facets, "experiment_id": experiment}
-        desk.save(f"raw-{role}-{gcm}", _fetch(desk, source, facets, variables))
+        _save(desk, f"raw-{role}-{gcm}", _rows(desk, source, variables, margin, facets))
     if source.truth is not None:
         facets = {**source.truth, "experiment_id": scenario}
-        desk.save(f"raw-truth-{gcm}", _fetch(desk, source, facets, variables))
+        _save(desk, f"raw-truth-{gcm}", _rows(desk, source, variables, 0, facets))
 
 
-def _fetch(
-    desk: Desk, source: Series, facets: dict[str, str | list[str]], variables: list[str]
+def _rows(
+    desk: Desk, source: Series, variables: tuple[str, ...], margin: int, facets: Facets | None = None
 ) -> xr.Dataset:
-    period = (str(source.period[0]), str(source.period[1])) if source.period else None
-    return catalogue.open_series(_catalogue(desk), facets, variables=variables, period=period)
+    """The series that the facets name, lazily; the invented world's catalogue where there is one."""
+    invented = "world" in desk.stage.reads
+    catalogue: str | Path = (
+        desk.path("world") / "catalogue.json" if invented else desk.setting("data.catalogue")
+    )
+    return open_series(
+        catalogue,
+        facets or source.facets,
+        variables=list(variables),
+        period=source.period,
+        region=desk.setting("data.region"),
+        margin=margin,
+    )
 
 
-def _catalogue(desk: Desk) -> str | Path:
-    """The invented world's catalogue where there is one, else the one in the settings."""
-    if "world" in desk.stage.reads:
-        return desk.path("world") / "catalogue.json"
-    return str(desk.setting("data.catalogue"))
+def _from_files(desk: Desk, source: Series, variables: tuple[str, ...]) -> xr.Dataset:
+    return open_reference(
+        list(source.files),
+        preset=source.preset,
+        variables=list(variables),
+        period=source.period,
+        region=desk.setting("data.region"),
+        gaps=source.gaps,
+    )
+
+
+def _save(desk: Desk, name: str, ds: xr.Dataset) -> None:
+    """Retrieve chunk by chunk, resuming what an earlier run left, then hand the whole store over."""
+    store = desk.scratch() / f"{name}.zarr"
+    if not store.exists():
+        retrieve(ds, store, progress=lambda done, total, what: desk.progress(name, done, total))
+    desk.adopt(name, store)
