@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from finescale.report.display import number
+from finescale.scores.metrics import WITHOUT_INTERVAL
 from finescale.scores.table import Score, lines, unavailable
 
 LEAST_IS_BEST = ("crps", "mae", "rmse", "melr", "p99_rmse", "p99_mae", "coarse_misfit", "pit_reliability")
@@ -194,6 +195,7 @@ def _cautions(card: Sequence[Score], default: str) -> list[str]:
 
 def _missing(scorecard: pd.DataFrame, default: str) -> list[str]:
     lost = unavailable(scorecard[scorecard["method"] == default])
+    lost = lost[~lost["metric"].isin(WITHOUT_INTERVAL)]  # that they have no interval makes them no worse
     return [
         f"Not available for {default} in {_words(rows['case'])}: {_words(rows['metric'])}; {reason}."
         for reason, rows in lost.groupby("reason", sort=False)

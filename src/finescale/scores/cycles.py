@@ -59,11 +59,11 @@ def spells(
 
 
 def daily_mean(field: xr.DataArray) -> xr.DataArray:
-    """Average hours to the days of the series' own calendar, leaving out days that are not whole."""
+    """Average to the days of the series' own calendar, leaving out days with fewer steps than the others."""
     whole = field["time"].dt.floor("D")
     days, counts = np.unique(whole.to_numpy(), return_counts=True)
     mean = field.groupby(whole.rename("day")).mean("time", skipna=False)
-    return mean.sel(day=days[counts == 24])
+    return mean.sel(day=days[counts == counts.max()])
 
 
 def change_kept(

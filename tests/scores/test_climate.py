@@ -1,0 +1,69 @@
+"""A climate against a climate of other years and another calendar."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from finescale.errors import FinescaleError
+from finescale.scores.climate import score_climate
+
+
+def world(grid, seed, *, days=120, start="2001-01-01", calendar="standard", warmer=0.0, swing=4.0, step=1):
+    time = xr.date_range(
+        start,
+        periods=days * 24 // step,
+        freq=f"{step}h",
+        calendar=calendar,
+        use_cftime=calendar != "standard",
+    )
+    hour = np.asarray(time.hour)[:, None, None]
+    level = np.repeat(np.random.default_rng(seed).normal(size=days), 24 // step)[:, None, None]
+    tas = 280 + warmer + level + swing * np.sin(2 * np.pi * hour / 24) + np.zeros((1, *grid.shape))
+    tas = tas + np.random.default_rng(seed + 1).normal(size=tas.shape)
+    values = xr.DataArray(tas.astype(np.float32), dims=("time", "lat", "lon"), attrs={"units": "K"})
+    return xr.Dataset({"tas": values}, coords=grid.coords() | {"time": time})
+
+
+@pytest.fixture
+def card(coarsening, static):
+    def make(x, o):
+        return score_climate(x, o, method="m", case="free", static=static, coarsening=coarsening)
+
+    return make
+
+
+def test_the_same_climate_in_other_years_has_little_error(card, coarsening, pick):
+    o = world(coarsening.fine, 0)
+    found = card(world(coarsening.fine, 5, start="2016-01-01", calendar="360_day"), o)
+    assert set(found["hours"]) == {"all"} and set(found["region"]) == {"all", "coast", "mountain"}
+    assert abs(pick(found, "bias")) < 0.4
+    assert pick(found, "diurnal_rmse") < 0.15
+    assert pick(found, "melr") < 0.1
+    assert abs(pick(found, "hot_spell_days")) < 0.1
+    assert "return_level_10y" not in set(found["metric"])
+
+
+def test_warming_and_a_flat_day_are_seen(card, coarsening, pick):
+    o = world(coarsening.fine, 0)
+    found = card(world(coarsening.fine, 0, warmer=3.0, swing=1.0), o)
+    assert pick(found, "bias") == pytest.approx(3.0, abs=0.01)
+    assert pick(found, "bias", region="mountain") == pytest.approx(3.0, abs=0.01)
+    assert pick(found, "diurnal_rmse") == pytest.approx(3 / np.sqrt(2), rel=0.01)
+    assert pick(found, "hot_spell_days") > 0.5 > 0 > pick(found, "cold_spell_days") - 1e-9
+    assert pick(found, "p99_bias") < 3.0
+
+
+def test_return_levels_come_with_five_years(card, coarsening, pick):
+    o = world(coarsening.fine, 0, days=365 * 6 + 2, step=6)
+    found = card(world(coarsening.fine, 9, days=365 * 6 + 2, step=6, warmer=2.0), o)
+    low, value, high = (pick(found, "return_level_10y", column=c) for c in ("low", "value", "high"))
+    assert low <= value <= high and value == pytest.approx(2.0, abs=0.6)
+    assert pick(found, "annual_rmse") < 0.5
+
+
+def test_what_cannot_be_compared_is_refused(card, coarsening):
+    o = world(coarsening.fine, 0, days=3)
+    with pytest.raises(FinescaleError, match="variable in common"):
+        card(o.rename(tas="hurs"), o)
+    with pytest.raises(FinescaleError, match="tas in degC and in K"):
+        card(o.assign(tas=o["tas"].assign_attrs(units="degC")), o)
