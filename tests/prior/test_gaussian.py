@@ -22,7 +22,7 @@ WINDOW = 3
 @pytest.fixture(scope="module")
 def climate(world) -> GaussianClimate:
     ds = world.dataset(3000, seed=1)
-    return GaussianClimate.fit(ds, Scaling.fit(ds, ["a", "b"]), modes=80, order=4)
+    return GaussianClimate.fit(ds, Scaling.fit(ds, ["a", "b"]), modes=80, order=4, joint=0)
 
 
 def dense(climate: GaussianClimate) -> np.ndarray:

@@ -18,6 +18,7 @@ from safetensors.torch import load_file
 from finescale.errors import FinescaleError
 from finescale.fields.scaling import Scaling
 from finescale.prior.card import load_prior
+from finescale.prior.denoiser import Linear
 from finescale.prior.ema import Average
 from finescale.prior.gaussian import GaussianClimate
 from finescale.prior.loader import even_windows
@@ -132,7 +133,7 @@ def test_stops_early_when_validation_does_not_gain(world, tmp_path):
 def test_network_learns_what_the_climate_does_not_know(tmp_path):
     """Independent EOFs cannot see that waves drift; a network that corrects them can, within seconds."""
     ds, new = drifting_waves(3000), drifting_waves(500, seed=1)
-    climate = GaussianClimate.fit(ds, Scaling.fit(ds, ["a"]), modes=8, order=4)
+    climate = GaussianClimate.fit(ds, Scaling.fit(ds, ["a"]), modes=8, order=4, joint=0)
     spec = PriorSpec(
         ("a",),
         window=5,
@@ -152,7 +153,7 @@ def test_network_learns_what_the_climate_does_not_know(tmp_path):
     )
     x, when = even_windows(new, climate.scaling, climate.mask.numpy(), 5, 64)
     fixed = Validation(x, when, climate.mask, torch.ones(1), 0)
-    gaussian = fixed.bands(lambda x_t, sigma, context: climate.denoise(x_t, sigma, context.clock))
+    gaussian = fixed.bands(Linear(climate))
     assert scores["validation_mse_1.0"] < 0.85 * gaussian[1.0]
     assert scores["validation_score"] < score(gaussian) - 0.08
 

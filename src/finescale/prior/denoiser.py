@@ -138,6 +138,18 @@ class WienerDenoiser(Preconditioned):
         return (mean + w + _wide(e) * f) * self.mask
 
 
+class Linear:
+    """A Gaussian climate as a denoiser by itself: the yardstick of every network."""
+
+    def __init__(self, gaussian: GaussianClimate) -> None:
+        self.gaussian = gaussian
+
+    def __call__(self, x_t: Tensor, sigma: Tensor, context: Context | None = None) -> Tensor:
+        """See ``Denoiser``; the context is needed for the climatological mean."""
+        assert context is not None
+        return self.gaussian.denoise(x_t, sigma, context.clock)
+
+
 class EpsilonDenoiser(Preconditioned):
     """Epsilon prediction on the schedule of Schmidt et al. (2025): ``D(x) = x - sigma eps(alpha x, t)``.
 

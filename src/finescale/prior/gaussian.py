@@ -78,7 +78,7 @@ class GaussianClimate(nn.Module):
         *,
         modes: int = 384,
         order: int = 8,
-        joint: int = 0,
+        joint: int = 256,
         harmonics: Harmonics = Harmonics(),
         sketch_every: int = 2,
         seed: int = 0,

@@ -14,6 +14,7 @@ import xarray as xr
 
 from finescale.prior import checkpoint, processes
 from finescale.prior.card import write_prior
+from finescale.prior.denoiser import Linear
 from finescale.prior.ema import Average
 from finescale.prior.gaussian import GaussianClimate
 from finescale.prior.loader import Batch
@@ -63,8 +64,7 @@ def train(
         on_plan(plan(run))
     state = Loop(run, scratch, on_progress, on_log).run()
     if processes.share()[0] == 0:
-        scores = {"validation": state["bands"], "validation_score": score(_levels(state["bands"]))}
-        card = run.facts | {"spec": spec.to_dict(), "scores": scores, "steps": state["step"]}
+        card = run.facts | {"spec": spec.to_dict(), "scores": _scores(run, state), "steps": state["step"]}
         write_prior(folder, run.denoiser, card | (provenance or {}))
 
 
@@ -178,6 +178,7 @@ class Loop:
             "best": value if better else self.state["best"],
             "stale": 0 if better else self.state["stale"] + 1,
             "bands": {str(level): error for level, error in bands.items()},
+            "score": value,
         }
         if self.main and self.on_log is not None:
             named = {f"validation_mse_{level}": error for level, error in bands.items()}
@@ -196,5 +197,11 @@ def learning_rate(recipe: TrainingSpec, step: int) -> float:
     return float(recipe.learning_rate * rise * fall)
 
 
-def _levels(bands: dict[str, float]) -> dict[float, float]:
-    return {float(level): error for level, error in bands.items()}
+def _scores(run: Training, state: dict[str, Any]) -> dict[str, Any]:
+    """Validation errors per noise band, beside those of the linear denoiser where one was given."""
+    scores = {"validation": state["bands"], "validation_score": state["score"]}
+    if run.gaussian is None or run.gaussian.scaling != run.loader.scaling:
+        return scores
+    bands = run.validation.bands(Linear(run.gaussian))
+    named = {str(level): error for level, error in bands.items()}
+    return scores | {"gaussian": named, "gaussian_score": score(bands)}

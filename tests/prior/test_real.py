@@ -1,0 +1,75 @@
+"""Real weather: the network improves on the best linear-Gaussian denoiser of the same data, and draws from them."""
+
+import pytest
+import torch
+import xarray as xr
+
+from finescale.fields.scaling import Scaling
+from finescale.prior.card import load_prior
+from finescale.prior.check import unconditional
+from finescale.prior.denoiser import Linear
+from finescale.prior.gaussian import GaussianClimate
+from finescale.prior.loader import even_windows
+from finescale.prior.spec import NetworkSpec, PriorSpec, TrainingSpec
+from finescale.prior.training import train
+from finescale.prior.validation import Validation, score
+
+RECIPE = TrainingSpec(
+    steps=300,
+    batch=8,
+    learning_rate=2e-3,
+    warmup=30,
+    validate_every=0,
+    validation_windows=32,
+    checkpoint_every=0,
+)
+NETWORK = NetworkSpec(channels=(32, 64), blocks=(1, 2), attention=0, patch=2, embedding=64)
+
+
+def hours(folder):
+    ds = xr.open_dataset(folder / "train" / "era5_t2m_hourly_uk_2019-03.nc")
+    ds = ds.rename(t2m="tas", latitude="lat", longitude="lon").sortby("lat").load()
+    ds["tas"] = ds["tas"].astype("float32").assign_attrs(units="K")
+    spec = PriorSpec(
+        ("tas",), window=9, context=("latitude", "zenith", "day"), network=NETWORK, training=RECIPE
+    )
+    return ds.sel(time=slice(None, "2019-03-24")), ds.sel(time=slice("2019-03-25", None)), spec
+
+
+def days(folder):
+    ds = xr.open_dataset(folder / "train" / "ncep_slp_daily_2001-2010.nc")
+    ds = ds.rename(slp="psl").sortby("lat").load()
+    ds["psl"] = ds["psl"].astype("float32").assign_attrs(units="Pa")
+    spec = PriorSpec(("psl",), window=5, context=("latitude", "year"), network=NETWORK, training=RECIPE)
+    return ds.sel(time=slice(None, "2008")), ds.sel(time=slice("2009", None)), spec
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("data", [hours, days])
+def test_network_beats_the_linear_denoiser(real_data, tmp_path, data):
+    ds, new, spec = data(real_data)
+    climate = GaussianClimate.fit(
+        ds, Scaling.fit(ds, spec.variables), modes=96, order=spec.window - 1, joint=32
+    )
+    logged = {}
+    train(
+        ds,
+        None,
+        spec,
+        tmp_path / "prior",
+        validation=new,
+        scratch=tmp_path / "scratch",
+        gaussian=climate,
+        on_log=lambda step, figures: logged.update(figures),
+    )
+    x, when = even_windows(new, climate.scaling, climate.mask.numpy(), spec.window, 32)
+    fixed = Validation(x, when, climate.mask, torch.ones(1), 0)
+    gaussian = fixed.bands(Linear(climate))
+    print({level: round(logged[f"validation_mse_{level}"] / error, 3) for level, error in gaussian.items()})
+    report = unconditional(load_prior(tmp_path / "prior"), ds, windows=32, steps=16)
+    print(report)
+    assert logged["validation_score"] < score(gaussian)
+    drawn, floor = report["draws"][spec.variables[0]], report["floor"][spec.variables[0]]
+    assert drawn["melr"] < 0.25 + floor["melr"]
+    assert abs(drawn["increments"] - 1) < 0.15 + abs(floor["increments"] - 1)
+    assert drawn["quantiles"] < 0.1 + floor["quantiles"]
