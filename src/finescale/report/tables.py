@@ -41,6 +41,8 @@ METRICS = {
     "increment_ratio": ("steps from hour to hour over those of the truth", "one"),
     "seam_time": ("steps into observed hours over the others, against the truth", "one"),
     "temporal_melr": ("distance of the temporal spectra at points", "least"),
+    "spacetime_melr": ("distance of the space-time spectra", "least"),
+    "coherence_error": ("error of the coherence of wind and pressure, scale by scale", "least"),
     "autocorrelation_error": ("error of the autocorrelation, 1 to 24 hours", "least"),
     "correlation_error": ("error of the correlations between variables", "least"),
     "sliced_wasserstein": ("distance between the clouds of fields (sliced Wasserstein)", "least"),

@@ -9,7 +9,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from finescale.grid.grid import Grid
-from finescale.scores import distance, metrics, physics, series, storms
+from finescale.scores import distance, metrics, physics, series, spectrum, storms, waves
 from finescale.scores.bootstrap import DayBootstrap, Means
 from finescale.scores.hourly import Hourly, blocks
 from finescale.scores.hours import Hours
@@ -17,6 +17,8 @@ from finescale.scores.hours import Hours
 Row = tuple[str, str, str, float, float, float]  # region, hours, metric, value, low, high
 PHYSICS_MEMBERS = 4  # ratios of variances over millions of cells need no more
 SSIM_MEMBERS = 4
+WAVE_MEMBERS = 2
+PAIRS = (("uas", "vas"), ("psl", "uas"), ("psl", "vas"))
 NONE = float("nan")
 
 
@@ -54,6 +56,7 @@ def variable_rows(
             yield ("all", kind, "sliced_wasserstein", cloud, NONE, NONE)
     if observed.any():
         yield ("all", "observed", "ssim", *bootstrap.interval(_ssim(x, o, observed, bootstrap)))
+    yield ("all", "all", "spacetime_melr", *bootstrap.interval(_spacetime(x, o, bootstrap)))
     difference = part.cycles[0] - part.cycles[1]
     yield ("all", "all", "diurnal_rmse", float(np.sqrt(np.nanmean(difference**2))), NONE, NONE)
 
@@ -79,6 +82,15 @@ def joint_rows(
         }
         means = bootstrap.means(products, everything)
         yield ("all", "all", "correlation_error", *bootstrap.interval(series.correlation_error(means, 0)))
+    observed = hours.mask("observed")
+    pairs = [(a, b) for a, b in PAIRS if a in o and b in o]
+    if pairs and observed.any():
+        yield (
+            "all",
+            "observed",
+            "coherence_error",
+            *bootstrap.interval(_coherence(x, o, pairs, observed, bootstrap)),
+        )
     statistics = _physics(x, o, grid)
     if statistics:
         means = bootstrap.means(statistics, everything)
@@ -113,6 +125,54 @@ def _ssim(
         members, truth = few.isel(time=at).to_numpy(), o.isel(time=at).to_numpy()
         values[at] = np.mean([distance.ssim(member, truth) for member in members], axis=0)
     return bootstrap.means({"ssim": values}, observed)["ssim"]
+
+
+def _spacetime(x: xr.DataArray, o: xr.DataArray, bootstrap: DayBootstrap) -> NDArray[np.float64]:
+    """Distance of the space-time spectra of the first members; NaN below two days."""
+    radial = spectrum.Radial.of(Grid.from_dataset(o))
+    starts = np.arange(0, o.sizes["time"] - waves.WINDOW + 1, 24)
+    if starts.size == 0:
+        return np.full(len(bootstrap.weights), NONE)
+    few = x.isel(member=slice(0, WAVE_MEMBERS))
+    powers: dict[str, list[NDArray[np.float64]]] = {"power": [], "true_power": []}
+    for a in starts:
+        at = slice(int(a), int(a) + waves.WINDOW)
+        members = [waves.spacetime_power(m, radial) for m in few.isel(time=at).to_numpy()]
+        powers["power"].append(np.mean(members, axis=0))
+        powers["true_power"].append(waves.spacetime_power(o.isel(time=at).to_numpy(), radial))
+    first = DayBootstrap(bootstrap.weights, bootstrap.day[starts])
+    means = first.means({k: np.stack(v) for k, v in powers.items()}, np.ones(starts.size, dtype=bool))
+    return waves.spacetime_melr(means, 0)
+
+
+def _coherence(
+    x: xr.Dataset,
+    o: xr.Dataset,
+    pairs: list[tuple[str, str]],
+    observed: NDArray[np.bool_],
+    bootstrap: DayBootstrap,
+) -> NDArray[np.float64]:
+    """Mean over pairs and wavenumbers of the absolute error of the coherence at the observed hours."""
+    radial = spectrum.Radial.of(Grid.from_dataset(o))
+    chosen = np.flatnonzero(observed)
+    at = DayBootstrap(bootstrap.weights, bootstrap.day[chosen])
+    errors = []
+    for a, b in pairs:
+        parts: list[Means] = []
+        for k in range(0, chosen.size, 64):
+            few = x[[a, b]].isel(time=chosen[k : k + 64], member=slice(0, WAVE_MEMBERS)).load()
+            true = o[[a, b]].isel(time=chosen[k : k + 64]).load()
+            members = [
+                waves.cross_power(u, v, radial)
+                for u, v in zip(few[a].to_numpy(), few[b].to_numpy(), strict=True)
+            ]
+            found = {key: np.mean([m[key] for m in members], axis=0) for key in members[0]}
+            truth = waves.cross_power(true[a].to_numpy(), true[b].to_numpy(), radial)
+            parts.append(found | {f"true_{key}": values for key, values in truth.items()})
+        joined = {key: np.concatenate([p[key] for p in parts]) for key in parts[0]}
+        means = at.means(joined, np.ones(chosen.size, dtype=bool))
+        errors.append(np.abs(waves.coherence(means) - waves.coherence(means, "true_")).mean(axis=-1))
+    return np.asarray(np.mean(errors, axis=0))
 
 
 def _physics(x: xr.Dataset, o: xr.Dataset, grid: Grid) -> Means:
