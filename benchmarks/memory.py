@@ -63,7 +63,9 @@ def run(args: argparse.Namespace, days: int) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--cells", type=int, default=128)
     parser.add_argument("--days", type=int, nargs="+", default=[10, 40])
     parser.add_argument("--members", type=int, default=1)

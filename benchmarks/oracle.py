@@ -237,22 +237,34 @@ def table(oracle: Oracle) -> dict[str, Callable[[], Row]]:
         origin=climate_mean,
     )
     for n, steps, high, above in (
-        (1, 16, 40.0, 0.0),
-        (1, 16, 40.0, 0.3),
-        (1, 16, 40.0, 1.0),
-        (1, 16, 40.0, 3.0),
-        (1, 16, 200.0, 0.3),
-        (2, 16, 200.0, 0.3),
-        (1, 24, 200.0, 0.3),
-    ):
+        (0, 8, 200.0, 1.0), (0, 16, 200.0, 1.0), (0, 16, 200.0, 0.3), (1, 16, 200.0, 1.0), (1, 16, 200.0, 0.3),
+        (2, 16, 200.0, 0.3), (1, 24, 200.0, 0.0),
+    ):  # fmt: skip
         add(
-            f"fitted, mmps {n} above {above}, start mean, 2m {steps}, smax {high:g}",
+            f"fitted, mmps {n} above {above}, 2m {steps}, smax {high:g}",
             Mmps(n, cov, above, reach=48),
             dpm(steps, sigma_max=high),
             block=48,
             backward=n + 1,
             origin=climate_mean,
         )
+    add(
+        "fitted, mmps 0 above 1, 2m 16, window 9 stride 5",
+        Mmps(0, cov, 1.0, reach=48),
+        dpm(16, sigma_max=200.0),
+        Windows(9, 5),
+        block=48,
+        backward=1,
+        origin=climate_mean,
+    )
+    add(
+        "true covariance, start mean, 2m 16, window 9 stride 5",
+        GaussianCov(true),
+        dpm(16),
+        Windows(9, 5),
+        block=48,
+        origin=exact_mean,
+    )
     add("true covariance, heun 8", GaussianCov(true), SamplerSpec("heun", 8, "karras"), block=48)
     for size, stride in ((9, 3), (9, 5), (9, 7), (13, 6)):
         add(f"true covariance, 2m 16, window {size} stride {stride}", GaussianCov(true), dpm(16),

@@ -116,7 +116,7 @@ def peer(
     )  # fmt: skip
     wall, cpu = timed(lambda: list(wave.run()))
     ChannelNorm.forward = fast
-    return wall * 256 / steps, cpu * 256 / steps, wave.evaluations * 256 // steps
+    return wall * 256 / steps, cpu * 256 / steps, wave.evaluations[0] * 256 // steps
 
 
 def main() -> None:

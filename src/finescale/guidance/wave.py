@@ -86,9 +86,21 @@ class Wave:
         return len(self.blocks) + 2 * len(self.levels) - 1
 
     @property
-    def evaluations(self) -> int:
-        """Windows that the denoiser will be given for all members, apart from those that carry gradients."""
-        return len(self.members) * sum(len(self._starts[self._shift(i)]) for i in range(len(self.levels)))
+    def evaluations(self) -> tuple[int, int]:
+        """Windows that the denoiser will be given for all members: in all, and those that carry gradients."""
+        plain = with_gradient = 0
+        for i, level in enumerate(self.levels):
+            if self.guidance.backward(level):
+                for b in range(len(self.blocks)):
+                    with_gradient += len(self.windows.starts(*self._stretch(b), self._shift(i)))
+            else:
+                plain += len(self._starts[self._shift(i)])
+        return (plain + with_gradient) * len(self.members), with_gradient * len(self.members)
+
+    def _stretch(self, b: int) -> tuple[int, int]:
+        """The hours of a block with its margins."""
+        first, stop = self.blocks[b]
+        return max(self.first, first - self.guidance.reach), min(self.stop, stop + self.guidance.reach)
 
     @property
     def frames_held(self) -> int:
@@ -194,8 +206,7 @@ class Wave:
         """Guide block b at level i and step it to level i + 1."""
         level, (first, stop) = self.levels[i], self.blocks[b]
         near = [n for n in (b - 1, b, b + 1) if 0 <= n < len(self.blocks)]
-        begin = max(self.first, first - self.guidance.reach)
-        end = min(self.stop, stop + self.guidance.reach)
+        begin, end = self._stretch(b)
         cut = slice(begin - self.blocks[near[0]][0], end - self.blocks[near[0]][0])
         x = torch.cat([self._state(i, n) for n in near], 1)[:, cut]
         segment = self.observation.segment(begin, end)

@@ -20,12 +20,14 @@ from finescale.grid.grid import Grid
 from finescale.guidance import recipes
 from finescale.guidance.conditions import Conditions, conditions
 from finescale.guidance.covariance import ClimateCovariance
+from finescale.guidance.guidance import Guidance
 from finescale.guidance.matheron import GaussianPosterior
 from finescale.guidance.recipes import GuidanceSpec
 from finescale.guidance.solver import SamplerSpec, levels
 from finescale.guidance.wave import Wave
 from finescale.methods import shelf
 from finescale.methods.downscaler import check_coarse
+from finescale.methods.effort import Counter, Plan
 from finescale.methods.ensemble import dataset, physical
 from finescale.methods.stream import Stream
 from finescale.prior.card import Prior
@@ -36,23 +38,8 @@ from finescale.prior.window import WindowSpec
 NOTE_EVERY = 30.0
 # Hours up to which a series is one block.
 WHOLE = 72
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a request will cost.
-
-    Attributes:
-        evaluations: windows given to the network, forward passes only.
-        minutes: of wall time, from one batch measured here.
-        memory: bytes of state held at once.
-        disk: bytes of the ensemble.
-    """
-
-    evaluations: int
-    minutes: float
-    memory: int
-    disk: int
+# Forward passes that two backward passes take.
+BACKWARD = 4
 
 
 @dataclass(frozen=True)
@@ -135,7 +122,7 @@ class GenerativeDownscaler:
         given = self._check(coarse, members)
         attrs = {name: coarse[name].attrs for name in self.variables}
         waves = self._waves(given, members, seed)
-        counter = _Counter(sum(wave.evaluations for wave in waves), on_progress)
+        counter = Counter(sum(wave.evaluations[0] for wave in waves), on_progress)
         for wave in waves:
             wave.count = counter
         begin, end = given.wanted
@@ -169,7 +156,8 @@ class GenerativeDownscaler:
         """What `__call__` will cost; times one batch of the network."""
         given = self._check(coarse, members)
         waves = self._waves(given, members, 0)
-        evaluations = sum(wave.evaluations for wave in waves)
+        evaluations = sum(wave.evaluations[0] for wave in waves)
+        gradients = sum(wave.evaluations[1] for wave in waves)
         shape = (self.batch, self.prior.window, len(self.variables), *self.fine.shape)
         denoise, x = self._denoise(given), torch.zeros(shape, device=self.device)
         took = []
@@ -181,7 +169,8 @@ class GenerativeDownscaler:
         cells = 4 * len(self.variables) * self.fine.shape[0] * self.fine.shape[1]
         disk = members * (given.wanted[1] - given.wanted[0]) * cells
         memory = max(wave.frames_held for wave in waves) * len(waves[0].members) * cells
-        return Plan(evaluations, evaluations / self.batch * took[-1] / 60, memory, disk)
+        minutes = (evaluations + BACKWARD * gradients) / self.batch * took[-1] / 60
+        return Plan(evaluations, minutes, memory, disk)
 
     def save(self, folder: Path) -> None:
         """Write the card, the prior and the settings."""
@@ -222,8 +211,7 @@ class GenerativeDownscaler:
             members=members,
             first=given.first,
             stop=given.stop,
-            # A short series in one block needs one factor a level instead of one at either end.
-            block=given.stop - given.first if given.stop - given.first <= WHOLE else self.guidance.reach,
+            block=self._block(given, guidance),
             batch=self.batch,
             device=self.device,
         )
@@ -238,6 +226,14 @@ class GenerativeDownscaler:
             )  # fmt: skip
             wave.origin = posterior.mean if self.sampler.start == "mean" else posterior.sample
         return wave
+
+    def _block(self, given: Conditions, guidance: Guidance) -> int:
+        """Hours a block: a short series whole, wider ones where gradients make margins dear."""
+        whole = given.stop - given.first
+        if whole <= WHOLE:
+            return whole
+        dear = any(guidance.backward(level) for level in levels(self.sampler))
+        return self.guidance.reach * (2 if dear else 1)
 
     def _denoise(self, given: Conditions) -> Callable[[Tensor, float, list[int]], Tensor]:
         clock, denoiser = given.clock(), self.prior.denoiser.to(self.device)
@@ -282,15 +278,3 @@ class GenerativeDownscaler:
         for tensor in self.prior.denoiser.state_dict().values():
             digest.update(tensor.detach().cpu().numpy().tobytes())
         return digest.hexdigest()
-
-
-class _Counter:
-    """Adds up evaluations and passes them on."""
-
-    def __init__(self, total: int, report: Callable[[int, int], None] | None) -> None:
-        self.done, self.total, self.report = 0, total, report
-
-    def __call__(self, count: int) -> None:
-        self.done += count
-        if self.report is not None:
-            self.report(min(self.done, self.total), self.total)

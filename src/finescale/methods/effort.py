@@ -1,0 +1,34 @@
+"""What a request will cost, and how far it is."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a request will cost.
+
+    Attributes:
+        evaluations: windows given to the network, forward passes.
+        minutes: of wall time, from one batch measured here.
+        memory: bytes of state held at once.
+        disk: bytes of the ensemble.
+    """
+
+    evaluations: int
+    minutes: float
+    memory: int
+    disk: int
+
+
+class Counter:
+    """Adds up evaluations and passes them on."""
+
+    def __init__(self, total: int, report: Callable[[int, int], None] | None) -> None:
+        self.done, self.total, self.report = 0, total, report
+
+    def __call__(self, count: int) -> None:
+        """Add evaluations that were done."""
+        self.done += count
+        if self.report is not None:
+            self.report(min(self.done, self.total), self.total)
