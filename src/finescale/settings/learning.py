@@ -90,7 +90,7 @@ class Guide(Section):
     name: Literal["none", "sda", "sda-published", "mmps", "project", "gaussian-cov"] = "gaussian-cov"
     gamma: float | None = Field(None, gt=0)
     gradient: Literal["detached", "exact"] = "detached"
-    iterations: int = Field(1, ge=1)
+    iterations: int = Field(1, ge=0)
     above: float = Field(0.0, ge=0)
     reach: int = Field(24, ge=0, description="Hours on either side of a block whose observations count.")
 
