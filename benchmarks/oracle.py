@@ -189,7 +189,7 @@ def table(oracle: Oracle) -> dict[str, Callable[[], Row]]:
     world, run = oracle.world, oracle.run
     true = TrueCovariance(world)
     square = world.factor**2
-    dpm = lambda n, **k: SamplerSpec("2m", n, **k)  # noqa: E731
+    dpm = lambda n, **k: SamplerSpec("2m", n, **{"sigma_max": 40.0} | k)  # noqa: E731
     climate = fitted(world, 100)
     cov = ClimateCovariance(climate)
 

@@ -18,12 +18,12 @@ import xarray as xr
 from torch import Tensor
 from torch.nn import functional as F
 
-from finescale.fields.context import clock
 from finescale.fields.noise import Noise
 from finescale.fields.scaling import Scaling
 from finescale.grid.coarsening import Coarsening
 from finescale.grid.grid import Grid
 from finescale.guidance.conditions import conditions
+from finescale.guidance.recipes import GuidanceSpec
 from finescale.guidance.sda import published
 from finescale.guidance.solver import SamplerSpec, levels
 from finescale.guidance.wave import Wave
@@ -167,16 +167,17 @@ def main() -> None:
             f"{'peer: 256 steps, stride 1, eager fp32':<40}{count:>12}{wall:>9.1f}{cpu:>9.1f}{1:>8.1f}",
             flush=True,
         )
-        for steps in (16, 8):
+        cov, handover = GuidanceSpec("gaussian-cov"), GuidanceSpec("mmps", iterations=0, above=3.0)
+        for label, guidance in (("gaussian-cov", cov), ("hand-over at 3", handover)):
             for bf16 in (False, True):
                 if bf16 and not bf16_is_fast(torch.device("cpu")):
                     continue
                 ours.bf16, spent[0] = bf16, 0.0
-                method = GenerativeDownscaler(prior, coarsening, UNITS, SamplerSpec(steps=steps))
+                method = GenerativeDownscaler(prior, coarsening, UNITS, SamplerSpec(steps=8), guidance)
                 count = method.plan(coarse, members=args.members).evaluations
                 spent[0] = 0.0
                 mine, cpu = timed(lambda m=method: m(coarse, members=args.members, seed=0))
-                name = f"default, 2m {steps}, {'bf16' if bf16 else 'fp32'}"
+                name = f"{label}, 2m 8, {'bf16' if bf16 else 'fp32'}"
                 print(f"{name:<40}{count:>12}{mine:>9.1f}{cpu:>9.1f}{wall / mine:>8.1f}{1 - spent[0] / mine:>16.0%}",
                       flush=True)  # fmt: skip
 

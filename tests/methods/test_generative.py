@@ -81,7 +81,13 @@ def method(fine: xr.Dataset, folder: Path) -> GenerativeDownscaler:
     grid = Grid.from_dataset(fine)
     prior = load_prior(folder)
     return GenerativeDownscaler(
-        prior, Coarsening(grid, grid.coarsen(4)), VARIABLES, SamplerSpec(steps=4), group=2, batch=6
+        prior,
+        Coarsening(grid, grid.coarsen(4)),
+        VARIABLES,
+        SamplerSpec(steps=4),
+        GuidanceSpec("gaussian-cov"),
+        group=2,
+        batch=6,
     )
 
 
@@ -116,8 +122,9 @@ def test_members_do_not_depend_on_how_many_there_are(method, coarse) -> None:
     "guidance",
     [
         GuidanceSpec(),
-        GuidanceSpec("mmps", iterations=1),
-        GuidanceSpec("mmps", iterations=2, precondition=False),
+        GuidanceSpec("gaussian-cov"),
+        GuidanceSpec("mmps", iterations=1, above=0.0),
+        GuidanceSpec("mmps", iterations=2, above=0.0, precondition=False),
         GuidanceSpec("sda"),
         GuidanceSpec("sda", gradient="exact", std=(("tas", 0.1), ("uas", 0.2))),
         GuidanceSpec("project"),

@@ -22,12 +22,15 @@ Name = Literal["none", "sda", "sda-published", "mmps", "project", "gaussian-cov"
 class GuidanceSpec:
     """How the observation enters; the field names are the keys of the settings.
 
+    The default hands over: where noise hides most of the state, the network's own gradient corrects the guess of the
+    fitted climate once; below, the climate guides alone.
+
     Attributes:
         name: which guidance.
         gamma: sda: variance of H x_0 given x_t over sigma_t^2; None takes diag(H H^T).
         std: sda: standard deviation of the observation by variable, in units of the scaling; empty takes R.
         gradient: sda: through the network (`exact`) or not.
-        iterations: mmps: conjugate-gradient steps.
+        iterations: mmps: conjugate-gradient steps after the first guess of the fitted climate.
         above: mmps: noise level above which gradients are used; below it the fitted climate guides.
         precondition: mmps: start from the fitted climate.
         zeta: dps, ucg: length of the step.
@@ -35,12 +38,12 @@ class GuidanceSpec:
         reach: hours on either side of a block whose observations are used.
     """
 
-    name: Name = "gaussian-cov"
+    name: Name = "mmps"
     gamma: float | None = None
     std: tuple[tuple[str, float], ...] = ()
     gradient: Literal["detached", "exact"] = "detached"
-    iterations: int = 1
-    above: float = 0.0
+    iterations: int = 0
+    above: float = 3.0
     precondition: bool = True
     zeta: float = 0.3
     residual: Literal["fine", "coarse"] = "fine"

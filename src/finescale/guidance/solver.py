@@ -41,9 +41,9 @@ class SamplerSpec:
     """
 
     solver: Literal["euler", "ancestral", "heun", "2m"] = "2m"
-    steps: int = 16
+    steps: int = 8
     grid: Literal["karras", "log", "cosine"] = "log"
-    sigma_max: float = 40.0
+    sigma_max: float = 80.0
     sigma_min: float = 0.02
     churn: float = 0.0
     start: Literal["zero", "mean", "draw"] = "mean"
