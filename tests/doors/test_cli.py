@@ -176,13 +176,17 @@ def test_a_folder_that_cannot_be_made(
 def test_show_tells_what_is_stale_and_why(project: Project) -> None:
     assert "stages are up to date" in project.finescale("show").stdout
     project.set(correct__quantiles=10)
-    store.remove(project.root / "data" / "corrected-360day.zarr")
     shown = project.finescale("show").stdout
     assert "stale correct-360day" in shown
     assert "because setting correct.quantiles: 20 -> 10" in shown
-    assert "because output data/corrected-360day.zarr deleted" in shown
-    assert "waits score" in shown
+    assert "waits downscale-bcsd" in shown
+    assert "after correct-360day" in shown
     assert "fresh coarsen" in shown
+    project.set(correct__quantiles=20)
+    store.remove(project.root / "data" / "corrected-360day.zarr")
+    shown = project.finescale("show").stdout
+    assert "because output data/corrected-360day.zarr deleted" in shown
+    assert "waits report" in shown or "stale report" in shown
 
 
 def test_the_verdict_without_a_scorecard(

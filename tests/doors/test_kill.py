@@ -15,7 +15,7 @@ from finescale.settings import load_settings
 
 from .conftest import ROOT, Project, environment
 
-STAGES = [s for s in ledger(load_settings(ROOT / "params.yaml")) if not s.name.endswith("-standard")]
+STAGES = [s.name for s in ledger(load_settings(ROOT / "params.yaml")) if not s.name.endswith("-standard")]
 
 
 def start(project: Project, name: str) -> subprocess.Popen[bytes]:
@@ -47,8 +47,9 @@ def victim(finished: Project, tmp_path_factory: pytest.TempPathFactory) -> Proje
     return Project(root)
 
 
-@pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
-def test_killed_and_run_again(victim: Project, stage, request: pytest.FixtureRequest) -> None:
+@pytest.mark.parametrize("name", STAGES)
+def test_killed_and_run_again(victim: Project, name: str) -> None:
+    stage = next(s for s in ledger(load_settings(victim.root / "params.yaml")) if s.name == name)
     before = victim.locked()
     paths = [victim.root / path_of(name) for name in stage.writes]
     for path in paths:

@@ -31,7 +31,9 @@ def test_every_stage_has_its_inputs_outputs_and_settings(settings: Settings) -> 
         entry = body[stage.name]
         outs = entry["outs"] + entry.get("metrics", [])
         assert sorted(outs) == sorted(path_of(name) for name in stage.writes)
-        assert [d for d in entry["deps"] if not d.startswith("src/")] == [path_of(name) for name in stage.reads]
+        assert [d for d in entry["deps"] if not d.startswith("src/")] == [
+            path_of(name) for name in stage.reads
+        ]
 
 
 def test_a_setting_left_to_its_default_is_no_parameter(settings: Settings) -> None:

@@ -41,6 +41,25 @@ def test_round_trip_and_equal_bytes(tmp_path: Path, members: int) -> None:
     assert tree(tmp_path / "a.zarr") == tree(tmp_path / "b.zarr")
 
 
+def test_fields_come_back_in_order(tmp_path: Path) -> None:
+    ds = weather()
+    both = ds.assign(psl=ds["tas"])[["tas", "psl"]]
+    store.save_dataset(both, tmp_path / "a.zarr")
+    assert list(store.open_path(tmp_path / "a.zarr").data_vars) == ["psl", "tas"]
+
+
+def test_a_damaged_chunk_is_found(tmp_path: Path) -> None:
+    store.save_dataset(weather(), tmp_path / "data" / "reference.zarr")
+    assert store.damaged(tmp_path, ["reference", "missing"]) is None
+    chunk = max((p for p in (tmp_path / "data").rglob("*") if p.is_file()), key=lambda p: p.stat().st_size)
+    body = bytearray(chunk.read_bytes())
+    body[200:240] = bytes(40)
+    chunk.write_bytes(body)
+    found = store.damaged(tmp_path, ["reference"])
+    assert found is not None
+    assert found.startswith("data/reference.zarr, tas")
+
+
 def test_long_series_make_few_files(tmp_path: Path) -> None:
     store.save_dataset(weather(hours=20_000), tmp_path / "a.zarr")
     assert len(tree(tmp_path / "a.zarr")) < 20

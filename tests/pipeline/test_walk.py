@@ -96,7 +96,11 @@ def test_a_held_lock_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_failure_carries_the_stages_own_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    log = ["Running stage 'coarsen':", "error: the grid does not nest", "ERROR: failed to reproduce 'coarsen'"]
+    log = [
+        "Running stage 'coarsen':",
+        "error: the grid does not nest",
+        "ERROR: failed to reproduce 'coarsen'",
+    ]
     monkeypatch.setattr(DvcExecutor, "_repro", lambda self, name, line: (255, log))
     with pytest.raises(StageFailed) as caught:
         DvcExecutor(Path()).run(stage("coarsen"), lambda _: None)

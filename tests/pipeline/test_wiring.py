@@ -46,7 +46,14 @@ def test_upstream_takes_what_is_needed_and_no_more() -> None:
 def test_the_ledger_is_wired_and_every_function_exists() -> None:
     settings = load_settings(ROOT / "params.yaml")
     stages = ledger(settings)
-    assert {s.name for s in stages} >= {"world", "coarsen", "correct-standard", "downscale-bcsd", "score", "report"}
+    assert {s.name for s in stages} >= {
+        "world",
+        "coarsen",
+        "correct-standard",
+        "downscale-bcsd",
+        "score",
+        "report",
+    }
     assert all(callable(s.function()) for s in stages)
     assert parents(stages)["score"] != ()
     assert set(cases(settings)) == {"perfect", "gcm-standard", "gcm-360day"}

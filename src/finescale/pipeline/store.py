@@ -53,7 +53,8 @@ def open_dataset(root: Path, name: str) -> xr.Dataset:
 
 def open_path(path: Path) -> xr.Dataset:
     """Open a store that `save_dataset` wrote, wherever it lies."""
-    ds: xr.Dataset = xr.open_zarr(path, consolidated=False, chunks=None, decode_timedelta=False)
+    found: xr.Dataset = xr.open_zarr(path, consolidated=False, chunks=None, decode_timedelta=False)
+    ds = found[sorted(map(str, found.data_vars))]  # a store lists its fields as the disk pleases
     return ds.chunk({name: min(length, ds.sizes[name]) for name, length in _shards(ds).items()})
 
 
