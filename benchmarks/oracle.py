@@ -30,7 +30,6 @@ from finescale.guidance.solver import SamplerSpec, levels
 from finescale.guidance.wave import Wave
 from finescale.prior.window import Windows
 
-
 Origin = Callable[[tuple[int, ...], int, int], Tensor]
 
 

@@ -23,7 +23,9 @@ def weather(days: int = 120, *, calendar: str = "standard", seed: int = 5) -> xr
     """Hourly fields with terrain, a diurnal and an annual cycle, and large-scale weather."""
     rng = np.random.default_rng(seed)
     hours = 24 * days
-    time = xr.date_range("2001-01-01", periods=hours, freq="h", calendar=calendar, use_cftime=calendar != "standard")
+    time = xr.date_range(
+        "2001-01-01", periods=hours, freq="h", calendar=calendar, use_cftime=calendar != "standard"
+    )
     day = np.arange(hours) / 24
     terrain = rng.normal(0, 3, FINE.shape)
     slow = np.cumsum(rng.normal(0, 0.2, hours))
@@ -91,7 +93,9 @@ def test_bcsd_equals_a_computation_by_hand(fine: xr.Dataset, coarse: xr.Dataset,
             anomalies.append(low[k] - normal)
         anomaly = anomalies[0] if not share else (1 - share) * anomalies[0] + share * anomalies[1]
         normal = by_hand(tas[train], clock[train], fraction[train], (clock[now], fraction[now]))
-        np.testing.assert_allclose(result.isel(member=0, time=hour).values, normal + interpolate(anomaly), atol=2e-4)
+        np.testing.assert_allclose(
+            result.isel(member=0, time=hour).values, normal + interpolate(anomaly), atol=2e-4
+        )
 
 
 def test_bilinear_equals_scipy(coarse: xr.Dataset) -> None:
@@ -137,7 +141,9 @@ def test_a_saved_method_gives_the_same(name: str, bcsd: Bcsd, coarse: xr.Dataset
     method.save(tmp_path / "model")
     again = recipes.load(tmp_path / "model")
     wanted = coarse.isel(time=slice(0, 6))
-    xr.testing.assert_identical(again(wanted, members=1, seed=0).compute(), method(wanted, members=1, seed=0).compute())
+    xr.testing.assert_identical(
+        again(wanted, members=1, seed=0).compute(), method(wanted, members=1, seed=0).compute()
+    )
 
 
 def test_saving_twice_gives_the_same_bytes(bcsd: Bcsd, tmp_path: Path) -> None:

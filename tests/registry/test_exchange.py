@@ -56,7 +56,12 @@ def test_lists_are_read_and_answered(coarse: xr.Dataset) -> None:
     ],
 )
 def test_bad_lists_are_refused(coarse: xr.Dataset, spoil, message: str) -> None:
-    asked = {"time": ["2001-01-01"], "lat": [47.0, 48.0], "lon": [5.0, 6.0], "tas": [[[1.0, 2.0], [3.0, 4.0]]]}
+    asked = {
+        "time": ["2001-01-01"],
+        "lat": [47.0, 48.0],
+        "lon": [5.0, 6.0],
+        "tas": [[[1.0, 2.0], [3.0, 4.0]]],
+    }
     spoil(asked)
     with pytest.raises(FinescaleError, match=message):
         as_dataset(asked, UNITS)

@@ -1,7 +1,5 @@
 """Evidence decides who becomes champion."""
 
-import pytest
-
 from finescale.registry.promotion import judge
 
 
