@@ -18,6 +18,7 @@ from safetensors.torch import load_file
 from finescale.errors import FinescaleError
 from finescale.fields.scaling import Scaling
 from finescale.prior.card import load_prior
+from finescale.prior.check import draw
 from finescale.prior.denoiser import Linear
 from finescale.prior.ema import Average
 from finescale.prior.gaussian import GaussianClimate
@@ -128,6 +129,38 @@ def test_stops_early_when_validation_does_not_gain(world, tmp_path):
     )
     assert json.loads((tmp_path / "prior" / "card.json").read_text())["steps"] == 15
     assert all(np.isfinite(v) for _, figures in logged for v in figures.values())
+
+
+PRIORS = {
+    "window": {"scaling": "quant95", "objective": "epsilon", "preconditioning": "edm", "context": ()},
+    "window-plus": {
+        "preconditioning": "wiener",
+        "context": ("height", "slope", "land", "latitude", "longitude", "zenith", "year", "day"),
+    },
+    "climate": {
+        "window": 1,
+        "preconditioning": "edm",
+        "context": ("height", "land", "year", "day"),
+        "network": replace(SPEC.network, tokens=8, attention=1),
+    },
+}
+
+
+@pytest.mark.parametrize("name", PRIORS)
+def test_every_kind_of_prior_trains_and_draws(world, tmp_path, name):
+    ds = world.dataset(300, 1)
+    static = ds.isel(time=0, drop=True).rename(a="orog", b="sftlf")
+    spec = replace(SPEC, **PRIORS[name])
+    spec = replace(spec, training=replace(SPEC.training, steps=3, precision="bf16"))
+    climate = GaussianClimate.fit(ds, Scaling.fit(ds, ["a", "b"]), modes=20, order=2)
+    folder = tmp_path / "prior"
+    options = {"validation": world.dataset(50, 2), "scratch": tmp_path / "scratch", "gaussian": climate}
+    train(ds, static, spec, folder, **options)
+    prior = load_prior(folder)
+    draws = draw(prior, torch.rand(2, spec.window, 2), seed=0, steps=3)
+    assert draws.shape == (2, spec.window, 2, 12, 12)
+    assert torch.isfinite(draws).all()
+    assert ("gaussian_score" in prior.card["scores"]) == (spec.scaling == "mean-std")
 
 
 def test_network_learns_what_the_climate_does_not_know(tmp_path):

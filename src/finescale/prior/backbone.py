@@ -1,6 +1,7 @@
 """The backbones that a prior may choose, and how a denoiser is put together from a specification."""
 
 import importlib
+import math
 from typing import Any, cast
 
 import torch
@@ -79,11 +80,18 @@ def _azula(module: str) -> Any:  # noqa: ANN401
         ) from error
 
 
-def build_schedule(spec: PriorSpec, spread: float) -> Schedule:
-    """The schedule of a specification; ``spread`` is the data's standard deviation in scaled units."""
+def build_schedule(spec: PriorSpec, spread: float, cells: int) -> Schedule:
+    """The schedule of a specification.
+
+    Args:
+        spec: the prior.
+        spread: the data's standard deviation in scaled units.
+        cells: of the grid.
+    """
     if spec.objective == "epsilon":
         return CosineSchedule()
-    return KarrasSchedule(spec.sigma_min * spread, spec.sigma_max * spread)
+    highest = spec.sigma_max or 4 * math.sqrt(spec.window * cells)
+    return KarrasSchedule(spec.sigma_min * spread, highest * spread)
 
 
 def build_denoiser(

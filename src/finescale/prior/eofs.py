@@ -70,9 +70,15 @@ def find_patterns(
 
 
 def _leading(basis: NDArray[np.float32], spectrum: Array, modes: int) -> Patterns:
-    floor = 1e-7 * spectrum.max()
-    ranked = [(c, i) for c, i in np.ndindex(*spectrum.shape) if spectrum[c, i] > floor]
-    ranked.sort(key=lambda ci: -float(spectrum[ci]))
+    """Half of the patterns are shared out evenly, half go where the variance is.
+
+    By variance alone a smooth variable (pressure) would get so few that its small scales would be left to a white
+    residual, which has far too much of the smallest.
+    """
+    floor = 1e-8 * spectrum.max(axis=1, keepdims=True)
+    sure = modes // (2 * len(spectrum))
+    ranked = [(c, i) for c, i in np.ndindex(*spectrum.shape) if spectrum[c, i] > floor[c]]
+    ranked.sort(key=lambda ci: (ci[1] >= sure, -float(spectrum[ci])))
     kept = sorted(ranked[:modes])
     fields = np.stack([basis[c, :, i] for c, i in kept])
     return Patterns(np.ascontiguousarray(fields), np.array([c for c, _ in kept]))

@@ -98,7 +98,7 @@ def prepare(
         pool_steps=training.pool_steps,
         share=share(),
     )
-    schedule = build_schedule(spec, float(spread.mean()))
+    schedule = build_schedule(spec, float(spread.mean()), mask[0].size)
     return Training(
         spec=spec,
         denoiser=denoiser,

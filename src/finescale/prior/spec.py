@@ -98,7 +98,9 @@ class PriorSpec:
         objective: ``denoise``, or ``epsilon`` on a cosine schedule (Schmidt et al. 2025).
         preconditioning: of ``denoise``: ``wiener`` corrects a Gaussian climate, ``edm`` starts from nothing.
         sigma_min: smallest noise, in units of the spread of the data.
-        sigma_max: largest noise, likewise.
+        sigma_max: largest noise, likewise; None for four times the root of the numbers of a variable in a window,
+            because a pattern that all of them share stands out of the noise by that root (Hoogeboom et al. 2023,
+            arXiv 2301.11093): less noise would never hide it, and samples would lack its variance.
         network: its size.
         training: the recipe.
     """
@@ -109,8 +111,8 @@ class PriorSpec:
     scaling: Kind = "mean-std"
     objective: Literal["denoise", "epsilon"] = "denoise"
     preconditioning: Literal["wiener", "edm"] = "wiener"
-    sigma_min: float = 0.01
-    sigma_max: float = 80.0
+    sigma_min: float = 0.002
+    sigma_max: float | None = None
     network: NetworkSpec = field(default_factory=NetworkSpec)
     training: TrainingSpec = field(default_factory=TrainingSpec)
 
