@@ -16,6 +16,14 @@ METHODS = {
     "generative": "generative.GenerativeDownscaler",
 }
 
+# What a consumer of a method needs beside numpy and xarray.
+NEEDS = {"gaussian": ("torch", "safetensors"), "generative": ("torch", "safetensors")}
+
+
+def needs(folder: Path) -> tuple[str, ...]:
+    """Packages that a saved method imports beyond those that all import."""
+    return NEEDS.get(card.load(folder).method, ())
+
 
 def load(folder: Path) -> Downscaler:
     """A saved method of any kind, ready for use."""

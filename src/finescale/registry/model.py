@@ -10,6 +10,7 @@ from mlflow import MlflowClient
 from mlflow.models import ModelSignature
 from mlflow.types import ParamSchema, ParamSpec
 
+from finescale.methods.recipes import needs
 from finescale.registry import served_path, tracking
 from finescale.registry.promotion import Verdict, judge
 
@@ -66,7 +67,9 @@ def register(root: Path, candidate: Candidate) -> str:
             python_model=str(served_path()),
             artifacts={"model": str(candidate.folder)},
             code_paths=[str(served_path().parent.parent)],
-            pip_requirements=[f"{package}=={version(package)}" for package in ("mlflow", *RUNTIME)],
+            pip_requirements=[
+                f"{package}=={version(package)}" for package in ("mlflow", *RUNTIME, *needs(candidate.folder))
+            ],
             signature=ModelSignature(params=PARAMS),
             metadata={"card": candidate.card},
         )

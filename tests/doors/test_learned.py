@@ -1,0 +1,98 @@
+"""Methods that learn, through the same doors: climate, prior, ensembles, scores; and a training that is killed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pandas as pd
+import pytest
+import xarray as xr
+import yaml
+
+from finescale.pipeline.store import path_of, remove
+
+from .conftest import Project, environment
+
+PRIOR = {
+    "window": 3,
+    "context": ["height", "land", "year", "day"],
+    "network": {"channels": [8, 8], "blocks": [1, 1], "attention": 0, "embedding": 16},
+    "training": {"steps": 30, "batch": 4, "warmup": 5, "checkpoint_every": 3, "validate_every": 0},
+}
+
+
+@pytest.fixture(scope="module")
+def learned(finished: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A copy of the finished project that has also run the learned methods."""
+    import shutil
+
+    root = tmp_path_factory.mktemp("learned") / "a project"
+    shutil.copytree(finished.root, root, ignore=shutil.ignore_patterns("mlruns", ".prefect"), symlinks=True)
+    path = root / "params.yaml"
+    body = yaml.safe_load(path.read_text(encoding="utf-8"))
+    body["climate"] = {"modes": 24, "order": 4}
+    body["priors"] = {"tiny": PRIOR}
+    body["downscale"]["methods"] = ["bilinear", "gaussian", "finescale"]
+    body["downscale"]["finescale"] = {"prior": "tiny", "sampler": {"steps": 4}}
+    body["registry"]["method"] = "finescale"
+    path.write_text(yaml.safe_dump(body, sort_keys=False), encoding="utf-8")
+    project = Project(root)
+    project.finescale("run")
+    return project
+
+
+def test_ensembles_are_scored_beside_the_baselines(learned: Project) -> None:
+    scores = pd.read_csv(learned.root / path_of("scorecard"))
+    assert set(scores["method"]) == {"bilinear", "gaussian", "finescale", "noise-floor"}
+    crps = scores.query("case == 'perfect' and metric == 'crps' and hours == 'all' and region == 'all'")
+    by = crps.pivot_table(index="method", columns="variable", values="value")
+    assert (by.loc["gaussian"] < by.loc["bilinear"]).all()
+    ensemble = xr.open_zarr(learned.root / "data" / "ensemble-finescale-perfect.zarr", consolidated=False)
+    assert ensemble.sizes["member"] == 2
+    assert float(ensemble["tas"].std("member").mean()) > 0
+
+
+def test_the_registered_method_is_the_learned_one(learned: Project, tmp_path) -> None:
+    card = json.loads((learned.root / "models" / "finescale" / "card.json").read_text(encoding="utf-8"))
+    assert card["method"] == "generative"
+    coarse = xr.open_zarr(learned.root / "data" / "coarse-reference.zarr", consolidated=False)
+    coarse.isel(time=slice(300, 305)).to_netcdf(tmp_path / "coarse.nc", engine="h5netcdf")
+    for name in ("a.nc", "b.nc"):
+        learned.finescale(
+            "downscale", str(tmp_path / "coarse.nc"), str(tmp_path / name), "--members", "2", "--seed", "5"
+        )
+    xr.testing.assert_identical(xr.load_dataset(tmp_path / "a.nc"), xr.load_dataset(tmp_path / "b.nc"))
+
+
+def test_the_training_is_tracked(learned: Project) -> None:
+    import mlflow
+
+    from finescale.registry import tracking
+
+    experiment = tracking.connect(learned.root)
+    runs = {run.data.tags["stage"]: run for run in mlflow.MlflowClient().search_runs([experiment])}
+    assert {"train-tiny", "score", "register"} <= set(runs)
+    assert runs["train-tiny"].data.params["priors.tiny.window"] == "3"
+    assert len(runs["train-tiny"].data.metrics) > 0
+
+
+def test_a_killed_training_ends_in_the_same_weights(learned: Project) -> None:
+    weights = learned.root / "models" / "priors" / "tiny" / "weights.safetensors"
+    before = weights.read_bytes()
+    remove(weights.parent)
+    command = [sys.executable, "-m", "finescale", "stage", "train-tiny"]
+    process = subprocess.Popen(
+        command, cwd=learned.root, env=environment(learned.root), start_new_session=True
+    )
+    scratch = learned.root / ".cache" / "scratch"
+    while process.poll() is None and not any(p.is_file() for p in scratch.glob("train-tiny-*/*")):
+        time.sleep(0.01)
+    assert process.poll() is None, "the training ended before it could be killed"
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not weights.exists()
+    learned.finescale("stage", "train-tiny")
+    assert weights.read_bytes() == before
