@@ -32,7 +32,8 @@ class SamplerSpec:
         steps: steps, of one evaluation each (heun: two).
         grid: `karras` (rho 7 between the two sigmas), `log`, or `cosine` (the schedule of Schmidt et al. 2025,
             whose own ends are 1000 and 0.001, cut to the two sigmas).
-        sigma_max: first noise level, in scaled units.
+        sigma_max: first noise level, in scaled units. Windows disagree on what is larger than they are, and do so
+            the more the higher it is; a start from the fitted climate lets it be low.
         sigma_min: last noise level before zero.
         churn: share of the noise level that is refreshed after each step (Karras et al. 2022), 0 to 0.4.
         start: mean of the first state: `zero`, the posterior `mean` of the fitted climate, or a posterior `draw`.
@@ -43,7 +44,7 @@ class SamplerSpec:
     solver: Literal["euler", "ancestral", "heun", "2m"] = "2m"
     steps: int = 8
     grid: Literal["karras", "log", "cosine"] = "log"
-    sigma_max: float = 80.0
+    sigma_max: float = 20.0
     sigma_min: float = 0.02
     churn: float = 0.0
     start: Literal["zero", "mean", "draw"] = "mean"
