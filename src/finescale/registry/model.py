@@ -68,7 +68,8 @@ def register(root: Path, candidate: Candidate) -> str:
             artifacts={"model": str(candidate.folder)},
             code_paths=[str(served_path().parent.parent)],
             pip_requirements=[
-                f"{package}=={version(package)}" for package in ("mlflow", *RUNTIME, *needs(candidate.folder))
+                f"{package}=={version(package).partition(chr(43))[0]}"
+                for package in ("mlflow", *RUNTIME, *needs(candidate.folder))
             ],
             signature=ModelSignature(params=PARAMS),
             metadata={"card": candidate.card},
@@ -79,6 +80,11 @@ def register(root: Path, candidate: Candidate) -> str:
     client.update_model_version(candidate.name, made.version, description=candidate.card)
     client.set_registered_model_alias(candidate.name, "candidate", made.version)
     return f"models:/{candidate.name} version {made.version}: {_promote(client, candidate.name, made.version, verdict)}"
+
+
+def _pinned(package: str) -> str:
+    """The version in use, without the name of one build (torch's +cpu)."""
+    return f"{package}=={version(package).partition('+')[0]}"
 
 
 def _champion(client: MlflowClient, name: str) -> dict[str, float] | None:
