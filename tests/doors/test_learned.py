@@ -33,7 +33,7 @@ def learned(finished: Project, tmp_path_factory: pytest.TempPathFactory) -> Proj
     shutil.copytree(finished.root, root, ignore=shutil.ignore_patterns("mlruns", ".prefect"), symlinks=True)
     path = root / "params.yaml"
     body = yaml.safe_load(path.read_text(encoding="utf-8"))
-    body["climate"] = {"modes": 24, "order": 4}
+    body["climate"] = {"modes": 24, "order": 4, "joint": 12, "sketch_every": 1}
     body["priors"] = {"tiny": PRIOR}
     body["downscale"]["methods"] = ["bilinear", "gaussian", "finescale"]
     body["downscale"]["finescale"] = {"prior": "tiny", "sampler": {"steps": 4}}
@@ -77,6 +77,8 @@ def test_the_training_is_tracked(learned: Project) -> None:
     assert {"train-tiny", "score", "register"} <= set(runs)
     assert runs["train-tiny"].data.params["priors.tiny.window"] == "3"
     assert len(runs["train-tiny"].data.metrics) > 0
+    card = json.loads((learned.root / "models" / "priors" / "tiny" / "card.json").read_text(encoding="utf-8"))
+    assert set(card["unconditional"]["draws"]) == {"psl", "tas"}
 
 
 def test_a_killed_training_ends_in_the_same_weights(learned: Project) -> None:

@@ -11,9 +11,15 @@ class Climate(Section):
     """The linear-Gaussian climate fitted to the training period."""
 
     scaling: Literal["mean-std", "quant95"] = "mean-std"
-    modes: int = Field(384, ge=2, description="Joint patterns (EOFs) kept over all variables.")
+    modes: int = Field(768, ge=2, description="Joint patterns (EOFs) kept over all variables.")
+    joint: int = Field(
+        256, ge=0, description="Leading patterns whose courses in time may depend on one another."
+    )
     order: int = Field(
         8, ge=1, le=48, description="Lags that each pattern's autoregression reproduces exactly."
+    )
+    sketch_every: int = Field(
+        4, ge=1, description="Frames between two that the search for patterns looks at."
     )
     annual: int = Field(2, ge=0, le=6, description="Harmonics of the year in the mean.")
     diurnal: int = Field(3, ge=0, le=11, description="Harmonics of the day in the mean.")
@@ -82,16 +88,22 @@ class Sampler(Section):
     sigma_min: float = Field(0.02, gt=0)
     churn: float = Field(0.0, ge=0, le=0.4)
     start: Literal["zero", "mean", "draw"] = "mean"
+    corrections: int = Field(0, ge=0, description="Langevin steps after each step.")
+    tau: float = Field(0.5, gt=0, description="Size of a Langevin step.")
 
 
 class Guide(Section):
     """How the coarse data enter; see `finescale.guidance.recipes.GuidanceSpec`."""
 
-    name: Literal["none", "sda", "sda-published", "mmps", "project", "gaussian-cov"] = "gaussian-cov"
+    name: Literal["none", "sda", "sda-published", "mmps", "project", "gaussian-cov", "dps", "ucg"] = (
+        "gaussian-cov"
+    )
     gamma: float | None = Field(None, gt=0)
     gradient: Literal["detached", "exact"] = "detached"
     iterations: int = Field(1, ge=0)
     above: float = Field(0.0, ge=0)
+    zeta: float = Field(0.3, gt=0, description="Length of the step of dps and ucg.")
+    residual: Literal["fine", "coarse"] = Field("fine", description="On which grid ucg compares.")
     reach: int = Field(24, ge=0, description="Hours on either side of a block whose observations count.")
 
 

@@ -3,6 +3,8 @@
 from finescale.fields.scaling import Scaling
 from finescale.pipeline.desk import Desk
 from finescale.pipeline.stages.downscale import between
+from finescale.prior.card import load_prior, update_card
+from finescale.prior.check import unconditional
 from finescale.prior.climatology import Harmonics
 from finescale.prior.gaussian import GaussianClimate
 from finescale.prior.spec import NetworkSpec, PriorSpec, TrainingSpec
@@ -19,6 +21,8 @@ def climate(desk: Desk) -> None:
         scaling,
         modes=wanted.modes,
         order=wanted.order,
+        joint=wanted.joint,
+        sketch_every=wanted.sketch_every,
         harmonics=Harmonics(wanted.annual, wanted.diurnal),
         seed=desk.setting("seed"),
     )
@@ -33,11 +37,12 @@ def train(desk: Desk, prior: str) -> None:
     network = NetworkSpec(**wanted.network.model_dump())
     recipe = TrainingSpec(**wanted.training.model_dump(), seed=desk.setting("seed"))
     spec = PriorSpec(tuple(map(str, fine.data_vars)), **body, network=network, training=recipe)
+    period, folder = between(fine, desk.setting("split.train")), desk.new(f"prior-{prior}")
     fit_network(
-        between(fine, desk.setting("split.train")),
+        period,
         desk.open("static"),
         spec,
-        desk.new(f"prior-{prior}"),
+        folder,
         validation=between(fine, desk.setting("split.validation")),
         scratch=desk.scratch(),
         gaussian=GaussianClimate.from_dataset(desk.open("climate").compute()),
@@ -45,4 +50,7 @@ def train(desk: Desk, prior: str) -> None:
         on_plan=lambda plan: desk.note(str(plan)),
         on_progress=lambda done, total: desk.progress(f"train {prior}", done, total),
         on_log=desk.log,
+    )
+    update_card(
+        folder, {"unconditional": unconditional(load_prior(folder), period, seed=desk.setting("seed"))}
     )
