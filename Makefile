@@ -43,7 +43,7 @@ lint: .venv/.ready
 	@.venv/bin/mypy
 
 test: lint
-	@$(ON_PATH) .venv/bin/python -m pytest -m "not slow" -n 2 --dist loadgroup
+	@$(ON_PATH) .venv/bin/python -m pytest -m "not slow" -n 2 --dist loadfile
 
 check-fresh:
 	@bash scripts/check_fresh.sh

@@ -15,11 +15,3 @@ def real_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real data: {folder.name} is missing; set FINESCALE_REAL_DATA to its folder")
     return folder
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep a file's tests on one worker; the doors, which share one finished project, all on one."""
-    for item in items:
-        doors = item.path.parent.name == "doors"
-        item.add_marker(pytest.mark.xdist_group("doors" if doors else str(item.path)))
