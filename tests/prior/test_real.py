@@ -44,10 +44,11 @@ def days(folder):
     return ds.sel(time=slice(None, "2008")), ds.sel(time=slice("2009", None)), spec
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("data", [hours, days])
-def test_network_beats_the_linear_denoiser(real_data, tmp_path, data):
-    ds, new, spec = data(real_data)
+@pytest.fixture(scope="module", params=[hours, days], ids=["era5-hours", "ncep-days"])
+def trained(request, real_data, tmp_path_factory):
+    """Validation score of a trained prior, that of the linear denoiser, and how its draws compare with the data."""
+    ds, new, spec = request.param(real_data)
+    folder = tmp_path_factory.mktemp("real")
     climate = GaussianClimate.fit(
         ds, Scaling.fit(ds, spec.variables), modes=96, order=spec.window - 1, joint=32
     )
@@ -56,19 +57,34 @@ def test_network_beats_the_linear_denoiser(real_data, tmp_path, data):
         ds,
         None,
         spec,
-        tmp_path / "prior",
+        folder / "prior",
         validation=new,
-        scratch=tmp_path / "scratch",
+        scratch=folder / "scratch",
         gaussian=climate,
         on_log=lambda step, figures: logged.update(figures),
     )
     x, when = even_windows(new, climate.scaling, climate.mask.numpy(), spec.window, 32)
-    fixed = Validation(x, when, climate.mask, torch.ones(1), 0)
-    gaussian = fixed.bands(Linear(climate))
-    print({level: round(logged[f"validation_mse_{level}"] / error, 3) for level, error in gaussian.items()})
-    report = unconditional(load_prior(tmp_path / "prior"), ds, windows=32, steps=16)
-    print(report)
-    assert logged["validation_score"] < score(gaussian)
-    drawn = report["draws"][spec.variables[0]]
+    gaussian = Validation(x, when, climate.mask, torch.ones(1), 0).bands(Linear(climate))
+    report = unconditional(load_prior(folder / "prior"), ds, windows=32, steps=16)
+    return (
+        logged["validation_score"],
+        score(gaussian),
+        *(report[k][spec.variables[0]] for k in ("draws", "floor")),
+    )
+
+
+@pytest.mark.slow
+def test_network_beats_the_linear_denoiser(trained):
+    network, linear, drawn, _ = trained
+    assert network < linear
     assert abs(drawn["increments"] - 1) < 0.15
     assert abs(drawn["spread"] - 1) < 0.2
+
+
+@pytest.mark.slow
+@pytest.mark.xfail(reason="not reached yet: ERA5 quantiles .16, NCEP spectrum .56 to .65 off", strict=False)
+def test_draws_pass_the_unconditional_check(trained):
+    _, _, drawn, floor = trained
+    assert drawn["melr"] < 0.25 + floor["melr"]
+    assert abs(drawn["increments"] - 1) < 0.15 + abs(floor["increments"] - 1)
+    assert drawn["quantiles"] < 0.1 + floor["quantiles"]
