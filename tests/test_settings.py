@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 from finescale.errors import FinescaleError
+from finescale.pipeline.ledger import ledger
+from finescale.pipeline.store import path_of
 from finescale.settings import Settings, given, load_settings
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -85,6 +87,78 @@ def test_a_missing_file(tmp_path: Path) -> None:
 
 def test_an_unregistrable_method(tmp_path: Path) -> None:
     assert "registry.method must be one of" in broken(tmp_path, "method: bcsd", "method: sda")
+
+
+METHOD = """  bcsd:
+    harmonics: 2
+  sda-tuned:
+    prior: small
+    sampler: {steps: 3}
+"""
+
+
+def with_method(tmp_path: Path, old: str = "", new: str = "") -> Path:
+    """A params.yaml with a prior and a generative method by a name of its own, and one text exchanged in it."""
+    text = GOOD.replace("  bcsd:\n    harmonics: 2\n", METHOD) + "\npriors:\n  small: {window: 3}\n"
+    assert METHOD in text
+    assert old in text
+    path = tmp_path / "params.yaml"
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    return path
+
+
+def test_a_generative_method_is_a_section_by_any_name(tmp_path: Path) -> None:
+    settings = load_settings(
+        with_method(tmp_path, "methods: [bilinear, bcsd", "methods: [sda-tuned, bilinear, bcsd")
+    )
+    assert settings.downscale.sections["sda-tuned"].sampler.steps == 3
+    assert given(settings, "downscale.sda-tuned.sampler.steps")
+    assert not given(settings, "downscale.sda-tuned.sampler.solver")
+    stages = {stage.name: stage for stage in ledger(settings)}
+    assert {"fit-climate", "train-small"} <= set(stages)
+    assert "downscale.sda-tuned" in stages["downscale-sda-tuned"].settings
+    assert "prior-small" in stages["downscale-sda-tuned"].reads
+    assert path_of("model-sda-tuned") == "models/sda-tuned"
+
+
+def test_a_section_that_is_not_chosen_makes_no_stage(tmp_path: Path) -> None:
+    names = {stage.name for stage in ledger(load_settings(with_method(tmp_path)))}
+    assert not names & {"downscale-sda-tuned", "train-small", "fit-climate"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("  members: 16", "  membrs: 16", "unknown key downscale.membrs; did you mean members?"),
+        ("  bcsd:\n", "  bscd:\n", "unknown key downscale.bscd; did you mean bcsd?"),
+        ("{steps: 3}", "{stepz: 3}", "unknown key downscale.sda-tuned.sampler.stepz; did you mean steps?"),
+        ("    prior: small\n", "", "missing key downscale.sda-tuned.prior"),
+        (
+            "prior: small",
+            "prior: smal",
+            "downscale.sda-tuned.prior: no such prior: priors holds small, not 'smal'",
+        ),
+    ],
+)
+def test_what_is_wrong_in_a_method_is_named(tmp_path: Path, old: str, new: str, message: str) -> None:
+    path = with_method(tmp_path, old, new)
+    with pytest.raises(FinescaleError) as caught:
+        load_settings(path)
+    line = 1 + path.read_text(encoding="utf-8").split(new or "  sda-tuned")[0].count("\n")
+    assert f"params.yaml, line {line}: {message}" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("[bilinear, bcsd", "[bilinaer, bcsd", "methods names bilinaer: did you mean bilinear?"),
+        ("[bilinear, bcsd", "[sda, bcsd", "or add a section downscale.sda with its prior"),
+    ],
+)
+def test_a_method_that_is_not_there_is_named(tmp_path: Path, old: str, new: str, message: str) -> None:
+    with pytest.raises(FinescaleError) as caught:
+        load_settings(with_method(tmp_path, old, new))
+    assert message in str(caught.value)
 
 
 def test_settings_cannot_be_changed() -> None:

@@ -2,7 +2,7 @@
 
 from finescale.pipeline.stage import Stage
 from finescale.pipeline.wiring import ordered
-from finescale.settings import GENERATIVE, Downscale, Settings
+from finescale.settings import Settings
 
 STORE = ("pipeline/desk.py", "pipeline/store.py")
 GATE = ("quality", "climate/holes.py", "climate/units.py", "climate/variables.py", "pipeline/stages/gate.py")
@@ -134,9 +134,7 @@ def _gcm(settings: Settings, gcm: str) -> list[Stage]:
 def _priors(settings: Settings) -> list[Stage]:
     """The fitted climate and the trained priors that the chosen methods need."""
     chosen = settings.downscale
-    needed = {
-        s.prior: None for m in chosen.methods if m in GENERATIVE and (s := chosen.generative(m)) is not None
-    }
+    needed = {chosen.sections[m].prior: None for m in chosen.methods if m in chosen.sections}
     if not needed and "gaussian" not in chosen.methods:
         return []
     code = ("fields", "prior", "grid", "pipeline/stages/prior.py", *STORE)
@@ -165,17 +163,18 @@ def _priors(settings: Settings) -> list[Stage]:
 
 
 def _downscale(settings: Settings, method: str) -> Stage:
-    own = (f"downscale.{method}",) if method in Downscale.model_fields else ()
+    section = settings.downscale.sections.get(method)
+    own = ("downscale.bcsd",) if method == "bcsd" else ()
     model: tuple[str, ...] = ()
     code: tuple[str, ...] = DETERMINISTIC
-    if method == "gaussian" or method in GENERATIVE:
+    if method == "gaussian" or section is not None:
         model, code = ("climate",), (*CARD, *LEARNED)
-    if method in GENERATIVE and (section := settings.downscale.generative(method)) is not None:
-        model = (*model, f"prior-{section.prior}")
+    if section is not None:
+        own, model = (f"downscale.{method}",), (*model, f"prior-{section.prior}")
     return Stage(
         f"downscale-{method}",
-        run=f"downscale.{method}" if not model[1:] else "downscale.generative",
-        options={"method": method} if model[1:] else {},
+        run="downscale.generative" if section else f"downscale.{method}",
+        options={"method": method} if section else {},
         reads=("reference", "coarse-reference", *model, *(f"corrected-{gcm}" for gcm in settings.data.gcms)),
         writes=(
             f"model-{method}",

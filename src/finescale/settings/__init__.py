@@ -2,6 +2,6 @@
 
 from finescale.settings.data import Series
 from finescale.settings.reading import given, load_settings
-from finescale.settings.schema import GENERATIVE, Downscale, Settings
+from finescale.settings.schema import Settings
 
-__all__ = ["GENERATIVE", "Downscale", "Series", "Settings", "given", "load_settings"]
+__all__ = ["Series", "Settings", "given", "load_settings"]

@@ -104,7 +104,8 @@ def _allowed(loc: tuple[int | str, ...]) -> list[str]:
     kind: Any = Settings
     for part in loc:
         if isinstance(kind, type) and issubclass(kind, Section):
-            kind = kind.model_fields[str(part)].annotation if str(part) in kind.model_fields else kind
+            named = kind.__annotations__.get("__pydantic_extra__", kind)
+            kind = kind.model_fields[str(part)].annotation if str(part) in kind.model_fields else named
         kind = next((a for a in _unfold(kind) if isinstance(a, type) and issubclass(a, Section)), kind)
     return sorted(kind.model_fields) if isinstance(kind, type) and issubclass(kind, Section) else []
 

@@ -1,15 +1,16 @@
 """All of params.yaml, and the sections on methods, scores, gates and the registry."""
 
-from typing import Literal
+from collections.abc import Mapping
+from difflib import get_close_matches
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from finescale.settings.data import Coarse, Correct, Data, Split, World
 from finescale.settings.learning import Climate, Generative, Prior
 from finescale.settings.section import Name, Period, Section
 
-Method = Literal["bilinear", "bcsd", "gaussian", "sda", "finescale"]
-GENERATIVE = ("sda", "finescale")
+BUILT_IN = ("bilinear", "bcsd", "gaussian")  # methods that need no section of their own
 
 
 class Bcsd(Section):
@@ -19,20 +20,49 @@ class Bcsd(Section):
 
 
 class Downscale(Section):
-    """How each method is run; one section a method."""
+    """How each method is run; every further section is a generative method by its own name."""
 
-    methods: tuple[Method, ...] = Field(("bilinear", "bcsd"), min_length=1)
+    model_config = ConfigDict(frozen=True, extra="allow")
+    __pydantic_extra__: dict[str, Generative] = Field(init=False)
+
+    methods: tuple[Name, ...] = Field(("bilinear", "bcsd"), min_length=1)
     members: int = Field(16, ge=1, le=1000)
     scenario: str = Field("ssp245", description="Experiment of the climate models that is downscaled.")
     period: Period = Field(description="Days of the climate models to downscale.")
     bcsd: Bcsd = Bcsd()
-    sda: Generative | None = None
-    finescale: Generative | None = None
 
-    def generative(self, method: str) -> Generative | None:
-        """The section of a generative method."""
-        found = getattr(self, method)
-        return found if isinstance(found, Generative) else None
+    @property
+    def sections(self) -> Mapping[str, Generative]:
+        """The generative methods that are described, whether or not they are run."""
+        return self.__pydantic_extra__
+
+    @model_validator(mode="before")
+    @classmethod
+    def _sections_describe_methods(cls, given: object) -> object:
+        """A key that holds nothing of a method's section is a misspelt one."""
+        if isinstance(given, Mapping):
+            wrong = [
+                InitErrorDetails(type="extra_forbidden", loc=(str(key),), input=value)
+                for key, value in given.items()
+                if key not in cls.model_fields
+                and not (isinstance(value, Mapping) and set(value) & set(Generative.model_fields))
+            ]
+            if wrong:
+                raise ValidationError.from_exception_data("downscale", wrong)
+        return given
+
+    @model_validator(mode="after")
+    def _methods_exist(self) -> "Downscale":
+        known = (*BUILT_IN, *self.sections)
+        for method in self.methods:
+            if method not in known:
+                near = get_close_matches(method, known, n=1)
+                hint = f"did you mean {near[0]}? " if near else ""
+                raise ValueError(
+                    f"methods names {method}: {hint}there are {', '.join(known)}; "
+                    f"or add a section downscale.{method} with its prior"
+                )
+        return self
 
 
 class Score(Section):
@@ -81,17 +111,13 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def _methods_have_their_priors(self) -> "Settings":
-        for method in self.downscale.methods:
-            if method not in GENERATIVE:
-                continue
-            wanted = self.downscale.generative(method)
-            if wanted is None:
-                raise ValueError(
-                    f"downscale.methods names {method}: add a section downscale.{method} with its prior"
-                )
+        there = ", ".join(self.priors) or "nothing"
+        for method, wanted in self.downscale.sections.items():
             if wanted.prior not in self.priors:
-                raise ValueError(
-                    f"downscale.{method}.prior is {wanted.prior}: priors holds {list(self.priors)}"
+                wrong = PydanticCustomError("prior", "no such prior: priors holds {there}", {"there": there})
+                where = ("downscale", method, "prior")
+                raise ValidationError.from_exception_data(
+                    "settings", [InitErrorDetails(type=wrong, loc=where, input=wanted.prior)]
                 )
         return self
 
