@@ -23,8 +23,9 @@ from finescale.prior.denoiser import Linear
 from finescale.prior.ema import Average
 from finescale.prior.gaussian import GaussianClimate
 from finescale.prior.loader import even_windows
+from finescale.prior.loop import learning_rate
 from finescale.prior.spec import NetworkSpec, PriorSpec, TrainingSpec
-from finescale.prior.training import learning_rate, train
+from finescale.prior.training import train
 from finescale.prior.validation import Validation, score
 
 PROGRAM = Path(__file__).with_name("run_training.py")

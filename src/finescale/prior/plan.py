@@ -8,10 +8,8 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from finescale.fields.context import Context
 from finescale.prior.backbone import parameters
-from finescale.prior.objective import Noised, loss
-from finescale.prior.preparation import Training
+from finescale.prior.loop import Task
 
 
 @dataclass(frozen=True)
@@ -42,23 +40,23 @@ class Plan:
         )
 
 
-def plan(run: Training) -> Plan:
+def plan(task: Task) -> Plan:
     """Measure one window's forward and backward pass and multiply; leaves no trace in the training."""
-    recipe, denoiser = run.spec.training, run.denoiser
-    share = run.loader.share[1]
+    recipe, module = task.recipe, task.module
+    share = task.loader.share[1]
     kept = _Kept()
-    one = _windows(run, 1)
+    one = task.example(1)
     with FlopCounterMode(display=False) as counter, torch.autograd.graph.saved_tensors_hooks(kept, _same):
-        loss(denoiser, denoiser, one).backward()  # type: ignore[no-untyped-call]
-    pair = _windows(run, 2)
+        task.loss(module, one).backward()  # type: ignore[no-untyped-call]
+    pair = task.example(2)
     began = wall.perf_counter()
-    loss(denoiser, denoiser, pair).backward()  # type: ignore[no-untyped-call]
-    if pair.x.device.type == "cuda":
+    task.loss(module, pair).backward()  # type: ignore[no-untyped-call]
+    if next(module.parameters()).device.type == "cuda":
         torch.cuda.synchronize()
     seconds = (wall.perf_counter() - began) / 2
-    denoiser.zero_grad()
-    numbers = parameters(denoiser)
-    frame = int(run.validation.x[0, 0].numel()) * 4
+    module.zero_grad()
+    numbers = parameters(module)
+    frame = task.loader.mask.size * 4
     memory = (
         20 * numbers
         + kept.bytes * recipe.batch // (recipe.accumulate * share)
@@ -91,13 +89,3 @@ class _Kept:
 
 def _same(value: Any) -> Any:  # noqa: ANN401
     return value
-
-
-def _windows(run: Training, count: int) -> Noised:
-    x, clock = (
-        run.validation.x[:1].expand(count, -1, -1, -1, -1),
-        run.validation.clock[:1].expand(count, -1, -1),
-    )
-    sigma = run.validation.spread.mean().expand(count)
-    keep = torch.ones(count, dtype=torch.bool, device=x.device)
-    return Noised(x, x + sigma[0], sigma, Context(clock, keep))

@@ -9,22 +9,23 @@ import numpy as np
 import torch
 import xarray as xr
 from numpy.typing import NDArray
+from torch import Tensor
 
 from finescale.errors import FinescaleError
 from finescale.fields.axis import step_hours
-from finescale.fields.context import check_names, position, static_fields
+from finescale.fields.context import Context, check_names, position, static_fields
 from finescale.fields.pack import pack
 from finescale.fields.scaling import Scaling, valid_cells
 from finescale.prior.backbone import bf16_is_fast, build_denoiser, build_schedule
 from finescale.prior.card import grid_of
 from finescale.prior.denoiser import Preconditioned
 from finescale.prior.gaussian import GaussianClimate
-from finescale.prior.loader import WindowLoader, check_window, even_windows
-from finescale.prior.objective import NoiseLaw
+from finescale.prior.loader import Batch, WindowLoader, check_window, even_windows
+from finescale.prior.objective import Noised, NoiseLaw, add_noise, loss
 from finescale.prior.processes import share
 from finescale.prior.schedule import Schedule
-from finescale.prior.spec import PriorSpec
-from finescale.prior.validation import Validation
+from finescale.prior.spec import PriorSpec, TrainingSpec
+from finescale.prior.validation import Validation, score
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,45 @@ class Training:
     gaussian: GaussianClimate | None
     facts: dict[str, Any]
     identity: str
+
+    @property
+    def module(self) -> Preconditioned:
+        """What is trained."""
+        return self.denoiser
+
+    @property
+    def recipe(self) -> TrainingSpec:
+        """How it is trained."""
+        return self.spec.training
+
+    def parts(self, batch: Batch, step: int) -> list[Noised]:
+        """A batch with noise on it, in equal parts."""
+        noised = add_noise(
+            batch,
+            self.law,
+            seed=self.recipe.seed,
+            step=step,
+            drop=self.recipe.drop_context,
+            device=self.validation.x.device,
+        )
+        return noised.split(self.recipe.accumulate)
+
+    def example(self, count: int) -> Noised:
+        """Copies of one window at the noise of the data's own spread."""
+        x = self.validation.x[:1].expand(count, -1, -1, -1, -1)
+        sigma = self.validation.spread.mean().expand(count)
+        keep = torch.ones(count, dtype=torch.bool, device=x.device)
+        context = Context(self.validation.clock[:1].expand(count, -1, -1), keep)
+        return Noised(x, x + sigma[0], sigma, context)
+
+    def loss(self, module: torch.nn.Module, part: Noised) -> Tensor:
+        """The weighted squared error of the denoiser."""
+        return loss(module, self.denoiser, part)
+
+    def validate(self) -> tuple[float, dict[str, float]]:
+        """The mean logarithmic error over noise bands, and the error of each."""
+        bands = self.validation.bands(self.denoiser)
+        return score(bands), {f"mse_{level}": error for level, error in bands.items()}
 
 
 def prepare(

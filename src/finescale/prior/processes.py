@@ -11,8 +11,6 @@ import torch.distributed as dist
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from finescale.prior.denoiser import Preconditioned
-
 
 def join() -> None:
     """Enter the process group that ``torchrun`` describes in the environment; does nothing outside it."""
@@ -25,11 +23,11 @@ def share() -> tuple[int, int]:
     return (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
 
 
-def spread(denoiser: Preconditioned) -> nn.Module:
-    """The denoiser, with gradients averaged over all processes if there are several."""
+def spread(module: nn.Module) -> nn.Module:
+    """The module, with gradients averaged over all processes if there are several."""
     if share()[1] == 1:
-        return denoiser
-    return DistributedDataParallel(denoiser, broadcast_buffers=False)
+        return module
+    return DistributedDataParallel(module, broadcast_buffers=False)
 
 
 def agree(value: float, device: torch.device) -> float:
