@@ -17,10 +17,11 @@ unexport PYTHONDONTWRITEBYTECODE PYTHONPATH
 
 ON_PATH := PATH="$$PWD/.venv/bin:$$PATH" PREFECT_HOME="$$PWD/.prefect"
 
-.PHONY: help demo test lint check-fresh lock clean
+.PHONY: help demo demo-all test lint check-fresh lock clean
 
 help:
 	@echo "make demo         bring the small invented world through the whole pipeline (10 minutes, 2 cores)"
+	@echo "make demo-all     every method there is, in a workspace of its own; its pages come to reports/all (an hour)"
 	@echo "make test         style, types and tests"
 	@echo "make check-fresh  both, in a fresh clone"
 	@echo "make lock         regenerate constraints.txt from the newest versions that pyproject.toml allows"
@@ -37,6 +38,11 @@ demo: .venv/.ready
 	@$(ON_PATH) .venv/bin/python -m flows.build
 	@$(ON_PATH) .venv/bin/finescale report
 
+demo-all: .venv/.ready
+	@$(ON_PATH) .venv/bin/python -m flows.build demo-all
+	@mkdir -p reports && ln -sfn ../.workspaces/demo-all/reports reports/all
+	@$(ON_PATH) .venv/bin/finescale report --preset demo-all
+
 lint: .venv/.ready
 	@.venv/bin/ruff check src flows tests benchmarks
 	@.venv/bin/ruff format --check src flows tests benchmarks
@@ -52,4 +58,4 @@ lock:
 	@bash scripts/lock.sh "$(PYTHON)"
 
 clean:
-	rm -rf .venv .prefect .cache .dvc/cache .dvc/tmp data models reports mlruns/mlflow.db mlruns/artifacts
+	rm -rf .venv .prefect .cache .workspaces .dvc/cache .dvc/tmp data models reports mlruns/mlflow.db mlruns/artifacts

@@ -1,6 +1,6 @@
 """The build flow: walks the ledger, one named task a stage, and shows what came out.
 
-Run it with ``python -m flows.build`` (an embedded server, gone at the end) or from a deployment. DVC decides
+Run it with ``python -m flows.build [PRESET]`` (an embedded server, gone at the end) or from a deployment. DVC decides
 whether a stage runs; Prefect's own cache stays off, because two caches can call a run good with a file missing.
 """
 
@@ -20,6 +20,7 @@ from finescale.pipeline.executor import DvcExecutor, StageFailed
 from finescale.pipeline.project import Project
 from finescale.pipeline.stage import Stage
 from finescale.pipeline.wiring import parents
+from finescale.pipeline.workspace import workspace
 from flows import embedded, showcase
 
 HOME = Path(__file__).resolve().parent.parent
@@ -51,10 +52,10 @@ def register(root: Path) -> str:
 
 
 @flow(name="build", task_runner=ThreadPoolTaskRunner(max_workers=2))  # type: ignore[arg-type]
-def build(root: Path = HOME) -> State[dict[str, str]]:
+def build(root: Path = HOME, preset: str = "") -> State[dict[str, str]]:
     """Bring a project's whole pipeline up to date, publish the verdict, and tell what became of each stage."""
     try:
-        project = Project(root)
+        project = Project(root := workspace(root, preset))
         project.prepare()
     except FinescaleError as error:
         return Failed(message=str(error))
@@ -64,8 +65,8 @@ def build(root: Path = HOME) -> State[dict[str, str]]:
         named = bring_up_to_date.with_options(
             name=stage.name, retries=len(pauses), retry_delay_seconds=pauses
         )
-        before = [futures[name] for name in graph[stage.name]]
-        futures[stage.name] = named.submit(stage=stage, root=root, wait_for=before, return_state=False)
+        needs = [futures[name] for name in graph[stage.name]]
+        futures[stage.name] = named.submit(stage=stage, root=root, wait_for=needs, return_state=False)
     for future in futures.values():
         future.wait()
     if broken := [str(future.state.message) for future in futures.values() if future.state.is_failed()]:
@@ -76,4 +77,4 @@ def build(root: Path = HOME) -> State[dict[str, str]]:
 
 
 if __name__ == "__main__":
-    sys.exit(embedded.run(build))
+    sys.exit(embedded.run(build, HOME, *sys.argv[1:]))

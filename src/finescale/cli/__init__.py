@@ -29,6 +29,12 @@ FULL = {
 }
 Root = Annotated[Path, typer.Option("--root", help="The project's folder.", show_default="here")]
 HERE = Path()
+Preset = Annotated[
+    str,
+    typer.Option(
+        "--preset", metavar="NAME", help="Lay presets/NAME.yaml over params.yaml, in a workspace of its own."
+    ),
+]
 
 
 @app.command()
@@ -40,12 +46,14 @@ def run(
         bool, typer.Option(help="Call the stages without DVC: always runs, caches nothing.")
     ] = False,
     workers: Annotated[int, typer.Option(min=1, help="Stages at a time.")] = 2,
+    preset: Preset = "",
     root: Root = HERE,
 ) -> None:
     """Bring the pipeline up to date: run what is stale, restore what is cached, skip the rest."""
     from finescale.cli.doors import run_pipeline
+    from finescale.pipeline.workspace import workspace
 
-    run_pipeline(root, stages or [], direct=direct, workers=workers)
+    run_pipeline(workspace(root, preset), stages or [], direct=direct, workers=workers)
 
 
 @app.command()
@@ -57,11 +65,12 @@ def stage(name: str, root: Root = HERE) -> None:
 
 
 @app.command()
-def show(root: Root = HERE) -> None:
+def show(preset: Preset = "", root: Root = HERE) -> None:
     """Print the graph: what each stage reads and writes, what is stale and why."""
     from finescale.pipeline.show import describe
+    from finescale.pipeline.workspace import workspace
 
-    print(describe(root))
+    print(describe(workspace(root, preset)))
 
 
 @app.command()
@@ -87,11 +96,12 @@ def dvcfile(
 
 
 @app.command()
-def report(root: Root = HERE) -> None:
+def report(preset: Preset = "", root: Root = HERE) -> None:
     """Print the verdict table of the last scorecard and where the pages are."""
     from finescale.pipeline.verdict import verdict
+    from finescale.pipeline.workspace import workspace
 
-    print(verdict(root))
+    print(verdict(workspace(root, preset)))
 
 
 @app.command()

@@ -55,6 +55,10 @@ class Desk:
             raise LookupError(f"stage {self.stage.name} does not declare to read {name}")
         return self.root / store.path_of(name)
 
+    def source(self, where: str) -> str:
+        """A path or URL from the settings as something to open: relative paths start from the project's folder."""
+        return where if "://" in where else str(store.home(self.root.absolute()) / where)
+
     def new(self, name: str) -> Path:
         """Where to write an artefact that the stage declares; its folder exists, itself not."""
         if name not in self.stage.writes:

@@ -30,6 +30,7 @@ FAMILIES = {
 }
 CHUNK_BYTES = 2 * 2**20
 SHARD_BYTES = 48 * 2**20
+WORKSPACES = ".workspaces"  # folder of the project's workspaces
 PROBE = 500  # steps read at once when a damaged chunk is looked for
 
 
@@ -39,6 +40,11 @@ def path_of(name: str) -> str:
         return NAMED[name]
     kind, _, rest = name.partition("-")
     return FAMILIES.get(kind, f"data/{kind}-{{}}.zarr").format(rest) if rest else f"data/{name}.zarr"
+
+
+def home(root: Path) -> Path:
+    """The project behind a workspace, or the folder itself: what relative paths in the settings start from."""
+    return root.parents[1] if root.parent.name == WORKSPACES else root
 
 
 def open_dataset(root: Path, name: str) -> xr.Dataset:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from finescale.errors import FinescaleError
+from finescale.pipeline import store
 from finescale.pipeline.store import path_of
 
 
@@ -27,10 +28,11 @@ def skill_table(root: Path) -> pd.DataFrame:
 
 def where(root: Path) -> list[str]:
     """Where the report and the user interfaces are, a line each."""
-    home = root.resolve()
+    here = root.resolve()
+    home = store.home(here)
     return [
-        f"report:  {home / path_of('page')}",
-        f"scores:  {home / path_of('scorecard')}",
+        f"report:  {here / path_of('page')}",
+        f"scores:  {here / path_of('scorecard')}",
         f'MLflow:  mlflow ui --backend-store-uri "sqlite:///{home}/mlruns/mlflow.db" --host 127.0.0.1',
         f'Prefect: PREFECT_HOME="{home}/.prefect" prefect server start   (then http://127.0.0.1:4200)',
     ]

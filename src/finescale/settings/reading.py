@@ -26,30 +26,69 @@ def load_settings(path: Path) -> Settings:
         raise FinescaleError(
             f"settings must exist: no file {path.name} in this folder; run from the project's folder"
         )
-    text = path.read_text(encoding="utf-8")
+    return check(compose(path.name, path.read_text(encoding="utf-8")))
+
+
+def compose(file: str, text: str) -> yaml.MappingNode:
+    """Parse settings or an overlay into a tree whose parts know their file and line."""
+    loader = yaml.SafeLoader(text)
+    loader.name = file
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-        raw = yaml.safe_load(text)
+        root = loader.get_single_node()
     except yaml.YAMLError as error:
-        raise FinescaleError(f"{path.name} must be YAML: {' '.join(str(error).split())}") from error
-    _check_quotes(path.name, root)
+        raise FinescaleError(f"{file} must be YAML: {' '.join(str(error).split())}") from error
+    if root is None:
+        mark = yaml.Mark(file, 0, 0, 0, None, 0)
+        root = yaml.MappingNode("tag:yaml.org,2002:map", [], mark, mark)
+    if not isinstance(root, yaml.MappingNode):
+        raise FinescaleError(
+            f"{file} must hold sections: it is a list or a value; write `section: ...` lines"
+        )
+    _check_quotes(root)
+    return root
+
+
+def merge(below: yaml.MappingNode, above: yaml.MappingNode) -> yaml.MappingNode:
+    """Lay one tree over another: sections merge key by key, all else is replaced, and null takes a key away.
+
+    A merged section keeps the file and line of the upper tree, because what is wrong there came with it.
+    """
+    pairs = {str(key.value): (key, value) for key, value in below.value}
+    for key, value in above.value:
+        name = str(key.value)
+        old = pairs.get(name, (None, None))[1]
+        if isinstance(old, yaml.MappingNode) and isinstance(value, yaml.MappingNode):
+            pairs[name] = (key, merge(old, value))
+        elif isinstance(value, yaml.ScalarNode) and value.tag.endswith(":null"):
+            pairs.pop(name, None)
+        else:
+            pairs[name] = (key, value)
+    return yaml.MappingNode(above.tag, list(pairs.values()), above.start_mark, above.end_mark)
+
+
+def check(root: yaml.MappingNode) -> Settings:
+    """Hold a tree against the schema.
+
+    Raises:
+        FinescaleError: It breaks the schema; the message names the file and line of each fault.
+    """
+    raw = yaml.SafeLoader("").construct_document(root)
     try:
         return Settings.model_validate(raw)
     except ValidationError as error:
-        found = [_explain(path.name, root, detail) for detail in error.errors()]
-        raise FinescaleError("\n".join(found)) from error
+        raise FinescaleError("\n".join(_explain(root, detail) for detail in error.errors())) from error
 
 
-def _check_quotes(file: str, node: yaml.Node | None) -> None:
+def _check_quotes(node: yaml.Node) -> None:
     """Dates must be texts: DVC, which reads the same file, knows no dates."""
     if isinstance(node, yaml.ScalarNode) and node.tag.endswith(":timestamp"):
         raise FinescaleError(
-            f'{file}, line {node.start_mark.line + 1}: dates must stand in quotes: {node.value}; write "{node.value}"'
+            f'{_place(node)}: dates must stand in quotes: {node.value}; write "{node.value}"'
         )
     if isinstance(node, yaml.MappingNode | yaml.SequenceNode):
         for child in node.value:
             for part in child if isinstance(child, tuple) else (child,):
-                _check_quotes(file, part)
+                _check_quotes(part)
 
 
 def given(settings: Settings, name: str) -> bool:
@@ -67,36 +106,40 @@ def given(settings: Settings, name: str) -> bool:
     return True
 
 
-def _explain(file: str, root: yaml.Node | None, detail: ErrorDetails) -> str:
+def _explain(root: yaml.Node, detail: ErrorDetails) -> str:
     """Turn one finding of the schema into a line: where, what, what is allowed."""
     loc = detail["loc"]
-    where = ".".join(str(part) for part in loc) or "the file"
-    line = _line(root, loc)
+    name = ".".join(str(part) for part in loc) or "the file"
+    where = _where(root, loc)
     if detail["type"] == "extra_forbidden":
         allowed = _allowed(loc[:-1])
         near = difflib.get_close_matches(str(loc[-1]), allowed, n=1)
         hint = f"did you mean {near[0]}? " if near else ""
-        return f"{file}, line {line}: unknown key {where}; {hint}allowed: {', '.join(allowed)}"
+        return f"{where}: unknown key {name}; {hint}allowed: {', '.join(allowed)}"
     if detail["type"] == "missing":
-        return f"{file}, line {line}: missing key {where}"
+        return f"{where}: missing key {name}"
     message = detail["msg"].removeprefix("Value error, ")
     given = "" if isinstance(detail["input"], dict) else f", not {detail['input']!r}"
-    return f"{file}, line {line}: {where}: {message}{given}"
+    return f"{where}: {name}: {message}{given}"
 
 
-def _line(node: yaml.Node | None, loc: tuple[int | str, ...]) -> int:
-    """Line of the deepest part of ``loc`` that the file holds."""
-    line = 1 if node is None else node.start_mark.line + 1
+def _where(node: yaml.Node, loc: tuple[int | str, ...]) -> str:
+    """File and line of the deepest part of ``loc`` that the tree holds."""
+    place = _place(node)
     for part in loc:
         if isinstance(node, yaml.MappingNode):
             pair = next(((k, v) for k, v in node.value if k.value == str(part)), None)
             if pair is None:
-                return line
-            line, node = pair[0].start_mark.line + 1, pair[1]
+                return place
+            place, node = _place(pair[0]), pair[1]
         elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
             node = node.value[part]
-            line = node.start_mark.line + 1
-    return line
+            place = _place(node)
+    return place
+
+
+def _place(node: yaml.Node) -> str:
+    return f"{node.start_mark.name}, line {node.start_mark.line + 1}"
 
 
 def _allowed(loc: tuple[int | str, ...]) -> list[str]:

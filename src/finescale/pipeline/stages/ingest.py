@@ -43,7 +43,7 @@ def _rows(
     """The series that the facets name, lazily; the invented world's catalogue where there is one."""
     invented = "world" in desk.stage.reads
     catalogue: str | Path = (
-        desk.path("world") / "catalogue.json" if invented else desk.setting("data.catalogue")
+        desk.path("world") / "catalogue.json" if invented else desk.source(desk.setting("data.catalogue"))
     )
     return open_series(
         catalogue,
@@ -57,7 +57,7 @@ def _rows(
 
 def _from_files(desk: Desk, source: Series, variables: tuple[str, ...]) -> xr.Dataset:
     return open_reference(
-        list(source.files),
+        [desk.source(path) for path in source.files],
         preset=source.preset,
         variables=list(variables),
         period=source.period,
