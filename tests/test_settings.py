@@ -165,3 +165,40 @@ def test_settings_cannot_be_changed() -> None:
     settings: Settings = load_settings(ROOT / "params.yaml")
     with pytest.raises(ValueError, match="frozen"):
         settings.coarse.factor = 4  # type: ignore[misc]
+
+
+MINE = """\
+data:
+  variables: [tas]
+  reference:
+    files: [mine.nc]
+split:
+  train: ["2001-01-01", "2002-10-31"]
+  validation: ["2002-11-15", "2002-12-15"]
+  test: ["2003-01-05", "2003-02-03"]
+downscale:
+  methods: [bilinear]
+registry: {method: bilinear}
+"""
+
+
+def own(tmp_path: Path, *lines: str) -> Path:
+    """Settings for one file of one's own, with more lines under `data`."""
+    path = tmp_path / "params.yaml"
+    path.write_text(MINE.replace("split:", "".join(f"  {line}\n" for line in lines) + "split:"), "utf-8")
+    return path
+
+
+def test_a_file_needs_no_catalogue_and_no_static_fields(tmp_path: Path) -> None:
+    stages = ledger(load_settings(own(tmp_path)))
+    assert "static" not in {name for stage in stages for name in (*stage.reads, *stage.writes)}
+
+
+def test_facets_need_a_catalogue(tmp_path: Path) -> None:
+    with pytest.raises(FinescaleError, match=r"data\.catalogue is missing"):
+        load_settings(own(tmp_path, "static: {facets: {source_id: A}}"))
+
+
+def test_a_climate_model_needs_its_correction(tmp_path: Path) -> None:
+    with pytest.raises(FinescaleError, match=r"correct is missing: data\.gcms names climate models"):
+        load_settings(own(tmp_path, "catalogue: c.json", "gcms: {a: {facets: {source_id: A}}}"))

@@ -49,6 +49,10 @@ class Desk:
         self.path(name)
         return store.open_dataset(self.root, name)
 
+    def optional(self, name: str) -> xr.Dataset | None:
+        """A dataset that some projects have, lazily; None where the stage does not read it."""
+        return self.open(name) if name in self.stage.reads else None
+
     def path(self, name: str) -> Path:
         """The file or folder of an artefact that the stage declares to read."""
         if name not in self.stage.reads:

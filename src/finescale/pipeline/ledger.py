@@ -39,14 +39,20 @@ def _source(settings: Settings) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return (("world",), ()) if settings.world else ((), ("data.catalogue",))
 
 
+def _static(settings: Settings) -> tuple[str, ...]:
+    """The static fields, where the project has any."""
+    return ("static",) if settings.data.static else ()
+
+
 def _reference(settings: Settings) -> list[Stage]:
     reads, catalogue = _source(settings)
+    raw_static = tuple(f"raw-{name}" for name in _static(settings))
     stages = [
         Stage(
             "ingest-reference",
             run="ingest.reference",
             reads=reads,
-            writes=("raw-reference", "raw-static"),
+            writes=("raw-reference", *raw_static),
             settings=(*catalogue, "data.variables", "data.region", "data.reference", "data.static"),
             code=("climate", "pipeline/stages/ingest.py", *STORE),
             retries=2,
@@ -54,8 +60,8 @@ def _reference(settings: Settings) -> list[Stage]:
         Stage(
             "harmonise-reference",
             run="harmonise.reference",
-            reads=("raw-reference", "raw-static"),
-            writes=("reference", "static", "gates-reference"),
+            reads=("raw-reference", *raw_static),
+            writes=("reference", *_static(settings), "gates-reference"),
             settings=("data.variables", "data.reference", "gates"),
             code=("climate", *GATE, "pipeline/stages/harmonise.py", *STORE),
         ),
@@ -151,7 +157,7 @@ def _priors(settings: Settings) -> list[Stage]:
             f"train-{name}",
             run="prior.train",
             options={"prior": name},
-            reads=("reference", "static", "climate"),
+            reads=("reference", *_static(settings), "climate"),
             writes=(f"prior-{name}",),
             settings=("seed", "split.train", "split.validation", f"priors.{name}"),
             code=code,
@@ -208,7 +214,7 @@ def _judge(settings: Settings) -> list[Stage]:
         Stage(
             "score",
             run="score.score",
-            reads=("reference", "coarse-reference", "static", *corrected, *truths, *ensembles),
+            reads=("reference", "coarse-reference", *_static(settings), *corrected, *truths, *ensembles),
             writes=("scorecard", "scorecard-table", "metrics", "skill"),
             settings=(
                 "seed",
@@ -228,7 +234,7 @@ def _judge(settings: Settings) -> list[Stage]:
             reads=(
                 "reference",
                 "coarse-reference",
-                "static",
+                *_static(settings),
                 "scorecard",
                 *corrected,
                 *truths,

@@ -60,14 +60,18 @@ class Series(Section):
 class Data(Section):
     """Where the climate comes from."""
 
-    catalogue: str = Field(description="Path or URL of an intake-esm catalogue.")
+    catalogue: str | None = Field(
+        None, description="Path or URL of an intake-esm catalogue; not needed where sources name files."
+    )
     variables: tuple[Name, ...] = Field(min_length=1, description="CF short names, the same in every source.")
     region: tuple[float, float, float, float] | None = Field(
         None, description="South, north, west, east in degrees; cut out before data moves."
     )
     margin: int = Field(2, ge=0, description="Cells of a climate model to keep beyond the region.")
     reference: Series
-    static: Series = Field(description="Orography and land fraction on the reference's grid.")
+    static: Series | None = Field(
+        None, description="Orography and land fraction on the reference's grid, if there are any."
+    )
     gcms: dict[Name, Series] = Field(default_factory=dict, description="Climate models by a short name.")
 
 

@@ -28,7 +28,7 @@ class Downscale(Section):
     methods: tuple[Name, ...] = Field(("bilinear", "bcsd"), min_length=1)
     members: int = Field(16, ge=1, le=1000)
     scenario: str = Field("ssp245", description="Experiment of the climate models that is downscaled.")
-    period: Period = Field(description="Days of the climate models to downscale.")
+    period: Period | None = Field(None, description="Days of the climate models to downscale.")
     bcsd: Bcsd = Bcsd()
 
     @property
@@ -101,13 +101,34 @@ class Settings(Section):
     data: Data
     split: Split
     coarse: Coarse = Coarse()
-    correct: Correct
+    correct: Correct | None = Field(None, description="Needed as soon as there is a climate model.")
     climate: Climate = Climate()
     priors: dict[Name, Prior] = Field(default_factory=dict)
     downscale: Downscale
     score: Score = Score()
     gates: Gates = Gates()
     registry: Registry = Registry()
+
+    @model_validator(mode="after")
+    def _sources_can_be_found(self) -> "Settings":
+        series = [
+            self.data.reference,
+            *([self.data.static] if self.data.static else []),
+            *self.data.gcms.values(),
+        ]
+        if self.data.catalogue is None and any(source.facets for source in series):
+            raise ValueError(
+                "data.catalogue is missing: a source is named by facets; name a catalogue or files"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _models_are_corrected(self) -> "Settings":
+        if self.data.gcms:
+            for name, value in (("correct", self.correct), ("downscale.period", self.downscale.period)):
+                if value is None:
+                    raise ValueError(f"{name} is missing: data.gcms names climate models; add it")
+        return self
 
     @model_validator(mode="after")
     def _methods_have_their_priors(self) -> "Settings":

@@ -15,14 +15,14 @@ STATIC = ("orog", "sftlf")
 
 def reference(desk: Desk) -> None:
     """Fetch the fine reference and its static fields."""
-    variables = desk.setting("data.variables")
-    for target, source, names in (
-        ("raw-reference", desk.setting("data.reference"), variables),
-        ("raw-static", desk.setting("data.static"), STATIC),
-    ):
-        _save(
-            desk, target, _from_files(desk, source, names) if source.files else _rows(desk, source, names, 0)
+    names = {"reference": desk.setting("data.variables"), "static": STATIC}
+    for target in desk.stage.writes:
+        role = target.removeprefix("raw-")
+        source: Series = desk.setting(f"data.{role}")
+        fetched = (
+            _from_files(desk, source, names[role]) if source.files else _rows(desk, source, names[role], 0)
         )
+        _save(desk, target, fetched)
 
 
 def gcm(desk: Desk, gcm: str) -> None:

@@ -40,7 +40,7 @@ def train(desk: Desk, prior: str) -> None:
     period, folder = between(fine, desk.setting("split.train")), desk.new(f"prior-{prior}")
     fit_network(
         period,
-        desk.open("static"),
+        desk.optional("static"),
         spec,
         folder,
         validation=between(fine, desk.setting("split.validation")),

@@ -24,7 +24,7 @@ def report(desk: Desk) -> None:
         folder,
         pd.read_csv(desk.path("scorecard")),
         cases=cases,
-        static=desk.open("static"),
+        static=desk.optional("static"),
         default=desk.setting("registry.method"),
         gates=_gates(desk),
         bias=pd.concat(bias, ignore_index=True) if bias else None,

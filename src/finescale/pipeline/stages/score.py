@@ -16,7 +16,7 @@ from finescale.scores.scorecard import score as judge
 
 def score(desk: Desk) -> None:
     """Write the scorecard, its Parquet twin, the metrics that DVC compares, and the CSV behind its plot."""
-    reference, static = desk.open("reference"), desk.open("static")
+    reference, static = desk.open("reference"), desk.optional("static")
     common = {
         "static": static,
         "coarsening": operator(desk, reference),
