@@ -31,13 +31,13 @@ SPEC = PriorSpec(
 )
 
 
-def run(folder: Path, say=None) -> None:
+def run(folder: Path, say=None, spec: PriorSpec = SPEC) -> None:
     torch.set_num_threads(1)
     world = red_world()
     train(
         world.dataset(600, 1),
         None,
-        SPEC,
+        spec,
         folder / "prior",
         validation=world.dataset(100, 2),
         scratch=folder / "scratch",

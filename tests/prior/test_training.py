@@ -29,7 +29,8 @@ from finescale.prior.training import train
 from finescale.prior.validation import Validation, score
 
 PROGRAM = Path(__file__).with_name("run_training.py")
-ENVIRONMENT = os.environ | {"PYTHONPATH": str(PROGRAM.parent), "OMP_NUM_THREADS": "1"}
+PATHS = (str(PROGRAM.parent), os.environ.get("PYTHONPATH", ""))
+ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join(PATHS), "OMP_NUM_THREADS": "1"}
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +73,17 @@ def test_killed_and_started_again_ends_the_same(finished, tmp_path, step):
     run(tmp_path)
     assert same(weights(tmp_path), weights(finished))
     assert (tmp_path / "prior" / "card.json").read_text() == (finished / "prior" / "card.json").read_text()
+
+
+def test_what_did_best_on_other_days_is_kept(tmp_path, finished):
+    """Steps far too large spoil the weights: those of the start are what is left."""
+    wild = replace(SPEC, training=replace(SPEC.training, learning_rate=10.0, warmup=0, validate_every=10))
+    run(tmp_path, spec=wild)
+    scores = json.loads((tmp_path / "prior" / "card.json").read_text())["scores"]
+    assert scores["kept_step"] == 0
+    good = json.loads((finished / "prior" / "card.json").read_text())["scores"]
+    assert good["kept_step"] > 0
+    assert good["validation_score"] < scores["validation_score"]
 
 
 def test_terminated_saves_the_step_it_was_at(finished, tmp_path):
@@ -128,7 +140,7 @@ def test_stops_early_when_validation_does_not_gain(world, tmp_path):
         scratch=tmp_path / "scratch",
         on_log=lambda step, figures: logged.append((step, figures)),
     )
-    assert json.loads((tmp_path / "prior" / "card.json").read_text())["steps"] == 15
+    assert json.loads((tmp_path / "prior" / "card.json").read_text())["steps"] == 10
     assert all(np.isfinite(v) for _, figures in logged for v in figures.values())
 
 

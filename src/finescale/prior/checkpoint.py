@@ -23,9 +23,10 @@ def save(
 ) -> None:
     """Write weights, their average, the optimiser's moments and ``state`` (JSON) to a scratch folder."""
     tensors: dict[str, Tensor] = {}
-    for (name, parameter), mean in zip(network.named_parameters(), average.values, strict=True):
+    averages = zip(network.named_parameters(), average.values, average.best, strict=True)
+    for (name, parameter), mean, best in averages:
         tensors[f"weight.{name}"] = parameter.detach()
-        tensors[f"average.{name}"] = mean
+        tensors[f"average.{name}"], tensors[f"best.{name}"] = mean, best
         for key, value in optimizer.state.get(parameter, {}).items():
             tensors[f"{key}.{name}"] = value
     scratch.mkdir(parents=True, exist_ok=True)
@@ -59,6 +60,7 @@ def load(
             with torch.no_grad():
                 parameter.copy_(file.get_tensor(f"weight.{name}"))
                 average.values[i].copy_(file.get_tensor(f"average.{name}"))
+                average.best[i].copy_(file.get_tensor(f"best.{name}"))
             for key in ("step", "exp_avg", "exp_avg_sq"):
                 if f"{key}.{name}" in names:
                     value = file.get_tensor(f"{key}.{name}")

@@ -1,4 +1,4 @@
-"""The averaged weights: what is kept of a training."""
+"""The averaged weights, and of these the ones that did best: what is kept of a training."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,12 +20,18 @@ class Average:
         self.decay, self.warmup = decay, warmup
         self.parameters: list[Tensor] = list(module.parameters())
         self.values: list[Tensor] = [p.detach().clone() for p in self.parameters]
+        self.best: list[Tensor] = [value.clone() for value in self.values]
 
     @torch.no_grad()
     def update(self, step: int) -> None:
         """Take in the weights after ``step`` steps."""
         decay = min(self.decay, (1 + step) / (10 + step)) if self.warmup else self.decay
         torch._foreach_lerp_(self.values, self.parameters, 1 - decay)
+
+    @torch.no_grad()
+    def keep(self) -> None:
+        """Remember the averaged weights as the best so far."""
+        torch._foreach_copy_(self.best, self.values)
 
     @contextmanager
     def swapped(self) -> Iterator[None]:

@@ -88,17 +88,20 @@ class Loop:
             "step": 0,
             "best": None,
             "stale": 0,
+            "kept": 0,
             "figures": {},
         }
 
     def run(self) -> dict[str, Any]:
-        """Train; leaves the averaged weights in the module and returns the final state."""
+        """Train; leaves the averaged weights that did best on the validation data in the module, returns the state."""
         found = checkpoint.load(
             self.scratch, self.task.module, self.average, self.optimizer, self.task.identity
         )
         self.state = found or self.state
         with processes.interruptible() as asked:
             began, first = wall.perf_counter(), self.state["step"]
+            if first == 0 and self.recipe.validate_every:
+                self._validate()
             last = first if self._stale() else self.recipe.steps
             for batch in self.task.loader.batches(first, last):
                 figures = self._step(batch)
@@ -116,7 +119,7 @@ class Loop:
                     self._save()
         self._validate()
         self._save()
-        for parameter, mean in zip(self.average.parameters, self.average.values, strict=True):
+        for parameter, mean in zip(self.average.parameters, self.average.best, strict=True):
             parameter.data.copy_(mean)
         return self.state
 
@@ -160,12 +163,11 @@ class Loop:
         with self.average.swapped():
             value, figures = self.task.validate()
         better = self.state["best"] is None or value < self.state["best"]
-        self.state |= {
-            "best": value if better else self.state["best"],
-            "stale": 0 if better else self.state["stale"] + 1,
-            "figures": figures,
-            "score": value,
-        }
+        if better:
+            self.average.keep()
+            self.state |= {"best": value, "kept": self.state["step"], "stale": 0, "figures": figures}
+        else:
+            self.state["stale"] += 1
         if self.main and self.on_log is not None:
             named = {f"validation_{name}": figure for name, figure in figures.items()}
             self.on_log(self.state["step"], named | {"validation_score": value})

@@ -61,7 +61,7 @@ def train(
 def _scores(run: Training, state: dict[str, Any]) -> dict[str, Any]:
     """Validation errors per noise band, beside those of the linear denoiser where one was given."""
     named = {name.removeprefix("mse_"): error for name, error in state["figures"].items()}
-    scores = {"validation": named, "validation_score": state["score"]}
+    scores = {"validation": named, "validation_score": state["best"], "kept_step": state["kept"]}
     if run.gaussian is None or run.gaussian.scaling != run.loader.scaling:
         return scores
     bands = run.validation.bands(Linear(run.gaussian))

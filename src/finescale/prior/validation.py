@@ -33,7 +33,7 @@ class Validation:
 
     @torch.no_grad()
     def bands(self, denoiser: Denoiser, batch: int = 16) -> dict[float, float]:
-        """Mean squared error per band, in units of the variance of each variable."""
+        """Mean squared error per band, in units of the variance of each variable, geometric mean over these."""
         valid = self.mask.float().mean(dim=(1, 2))
         errors = {}
         for band, level in enumerate(BANDS):
@@ -45,7 +45,8 @@ class Validation:
                 d = denoiser(x + sigma * eps, torch.full((len(x),), sigma, device=x.device), Context(clock))
                 square = ((d - x).square() * self.mask).mean(dim=(1, 3, 4)).sum(0) / valid
                 total += square.double().cpu()
-            errors[level] = float((total / len(self.x) / self.spread.cpu().double() ** 2).mean())
+            relative = total / len(self.x) / self.spread.cpu().double() ** 2
+            errors[level] = float(relative.log().mean().exp())
         return errors
 
     def _noise(self, band: int, window: int) -> Tensor:
