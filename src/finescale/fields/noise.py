@@ -1,7 +1,8 @@
 """Gaussian noise as a function of where it is used: (seed, member, stream, variable, absolute hour, cell).
 
 Counter-based: nothing is drawn in order, so an ensemble does not depend on batch size, block order, number of
-workers, restarts or the length of the request. The generator is Philox (Salmon et al. 2011), whose raw words NumPy
+workers, restarts or the length of the request. With a memory, noise turns slowly from one independent field to the
+next: every hour by itself is as before, and hours near each other resemble one another. The generator is Philox (Salmon et al. 2011), whose raw words NumPy
 keeps fixed across releases; the normals are made here (Box and Muller 1958), because NumPy does not promise those.
 """
 
@@ -29,27 +30,43 @@ class Noise:
         seed: of the whole run.
         variables: names of the channels; noise belongs to the name, not to its place in the list.
         shape: rows and columns of the whole grid; cells count from its first row.
+        step: hours between two frames.
+        memory: hours from one independent field to the next; 0 for independent hours.
     """
 
     seed: int
     variables: tuple[str, ...]
     shape: tuple[int, int]
+    step: int = 1
+    memory: int = 0
 
     def __post_init__(self) -> None:
         if not 0 <= self.seed < WORD:
             raise FinescaleError(f"a seed is a whole number from 0 to 2**64 - 1: {self.seed}; choose another")
 
     def __call__(self, members: Sequence[int], hours: Sequence[int] | range, stream: int = 0) -> Tensor:
-        """Draw the fields of some members at some hours.
+        """Draw the fields of some members at some frames.
 
         Args:
             members: numbers of the members, from 0.
-            hours: absolute hours (any epoch, the same in every call).
+            hours: absolute hours over `step` (any epoch, the same in every call).
             stream: which of the independent uses of noise: 0 starts the sampler, others refresh it.
 
         Returns:
             float32 ``[M, T, C, H, W]``.
         """
+        at = [self.step * hour for hour in hours]
+        if not self.memory:
+            return self._draw(members, at, stream)
+        anchors = sorted({hour // self.memory + d for hour in at for d in (0, 1)})
+        turn = torch.zeros(len(at), len(anchors))
+        for t, hour in enumerate(at):
+            k, angle = anchors.index(hour // self.memory), np.pi / 2 * (hour % self.memory) / self.memory
+            turn[t, k], turn[t, k + 1] = float(np.cos(angle)), float(np.sin(angle))
+        fields = self._draw(members, [self.memory * k for k in anchors], stream)
+        return torch.einsum("ta,ma...->mt...", turn, fields)
+
+    def _draw(self, members: Sequence[int], hours: Sequence[int], stream: int) -> Tensor:
         rows, columns = self.shape
         out = np.empty((len(members), len(hours), len(self.variables), rows * columns), np.float32)
         keys = [zlib.crc32(name.encode()) for name in self.variables]

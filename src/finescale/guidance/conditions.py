@@ -23,12 +23,15 @@ from finescale.guidance.observation import Observation, Source, error_variance
 class Conditions:
     """One request.
 
+    Frames are numbered by their absolute hour over `pace`.
+
     Attributes:
         observation: what is known, in scaled units.
-        first: first absolute hour that is drawn.
-        stop: one past the last hour that is drawn.
-        wanted: the hours [from, to) that are handed out.
-        time: stamps of the hours [first, stop).
+        first: first frame that is drawn.
+        stop: one past the last frame that is drawn.
+        wanted: the frames [from, to) that are handed out.
+        time: stamps of the frames [first, stop).
+        pace: hours between two frames.
     """
 
     observation: Observation
@@ -36,14 +39,16 @@ class Conditions:
     stop: int
     wanted: tuple[int, int]
     time: xr.DataArray
+    pace: int = 1
 
     def clock(self) -> Tensor:
-        """Fractions of year and day of the drawn hours, ``[T, 2]``."""
+        """Fractions of year and day of the drawn frames, ``[T, 2]``."""
         return torch.from_numpy(clock(self.time)).float()
 
     def stamps(self) -> xr.DataArray:
-        """Stamps of the wanted hours."""
-        return self.time[self.wanted[0] - self.first : self.wanted[1] - self.first]
+        """Stamps of the wanted hours: every one from the first wanted frame to the last."""
+        begin, end = self.wanted
+        return time_axis(begin * self.pace, (end - 1) * self.pace + 1, self.time)
 
 
 def conditions(

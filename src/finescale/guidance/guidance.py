@@ -7,7 +7,7 @@ whose gradient they follow.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -55,4 +55,17 @@ class Guidance(Protocol):
 
     def __call__(self, moment: Moment) -> Tensor:
         """Return the guided mean of the wanted frames ``[M, own, C, H, W]``."""
+        ...
+
+
+@runtime_checkable
+class OwnNoise(Guidance, Protocol):
+    """A guidance whose noise is not the same in all directions: it makes the first state and every fresh noise."""
+
+    def start(self, white: Tensor, level: Level, segment: Segment) -> Tensor:
+        """Return the first state from standard normal noise ``[M, T, C, H, W]``."""
+        ...
+
+    def fresh(self, white: Tensor, level: Level, segment: Segment) -> Tensor:
+        """Return what is added after a step, from standard normal noise ``[M, T, C, H, W]``."""
         ...

@@ -4,6 +4,7 @@ The state is in variance-exploding form, x_t = x_0 + sigma_t eps, and every step
 
     Euler = DDIM, eta 0     x_s = x̂_0 + (sigma_s / sigma_t) (x_t - x̂_0)             Song et al. 2021
     ancestral = DDPM        x_s = x̂_0 + (sigma_s / sigma_t)^2 (x_t - x̂_0) + noise   Ho et al. 2020
+    renoise                 Euler whose direction is partly fresh noise, eta of it    Kawar et al. 2022
     heun                    Euler, then the mean of both slopes                       Karras et al. 2022
     2m = DPM-Solver++(2M)   Euler with x̂_0 extrapolated from the last two levels      Lu et al. 2022
 
@@ -19,7 +20,7 @@ from torch import Tensor
 from finescale.errors import FinescaleError
 from finescale.prior.schedule import CosineSchedule, KarrasSchedule
 
-Rule = Literal["euler", "ancestral", "predict", "correct", "2m", "langevin"]
+Rule = Literal["euler", "ancestral", "renoise", "predict", "correct", "2m", "langevin"]
 Memory = tuple[Tensor, ...]
 
 
@@ -39,9 +40,11 @@ class SamplerSpec:
         start: mean of the first state: `zero`, the posterior `mean` of the fitted climate, or a posterior `draw`.
         corrections: Langevin steps after each step (Schmidt et al. 2025, Song et al. 2021).
         tau: size of a Langevin step.
+        eta: renoise: share of fresh noise, 0 to 1.
+        memory: hours between two independent fields of noise; 0 draws every hour afresh.
     """
 
-    solver: Literal["euler", "ancestral", "heun", "2m"] = "2m"
+    solver: Literal["euler", "ancestral", "renoise", "heun", "2m"] = "2m"
     steps: int = 8
     grid: Literal["karras", "log", "cosine"] = "log"
     sigma_max: float = 20.0
@@ -50,6 +53,8 @@ class SamplerSpec:
     start: Literal["zero", "mean", "draw"] = "mean"
     corrections: int = 0
     tau: float = 0.5
+    eta: float = 0.85
+    memory: int = 0
 
 
 @dataclass(frozen=True)
@@ -61,7 +66,8 @@ class Level:
         target: noise level after the step.
         refresh: standard deviation of fresh noise that is added after the step.
         rule: the step.
-        ratio: log step of the previous level over that of this one (only `2m`); 0 starts anew.
+        ratio: `2m`: log step of the previous level over that of this one, 0 starts anew; `renoise`: share of the
+            direction that is kept; `langevin`: tau.
     """
 
     sigma: float
@@ -74,7 +80,7 @@ class Level:
     def gain(self) -> float:
         """Derivative of the next state by x̂_0."""
         share = self.target / self.sigma
-        return 1 - (share**2 if self.rule == "ancestral" else share)
+        return 1 - {"ancestral": share**2, "renoise": self.ratio * share}.get(self.rule, share)
 
 
 def sigmas(spec: SamplerSpec) -> list[float]:
@@ -105,6 +111,8 @@ def levels(spec: SamplerSpec) -> list[Level]:
             step = math.log(sigma / target)
             out.append(Level(sigma, target, 0.0, "2m", step_before / step))
             step_before = step
+        elif spec.solver == "renoise":
+            out.append(Level(sigma, target, spec.eta * target, "renoise", math.sqrt(1 - spec.eta**2)))
         else:
             rule: Rule = "ancestral" if spec.solver == "ancestral" else "euler"
             fresh = target * math.sqrt(1 - (target / sigma) ** 2) if rule == "ancestral" else 0.0
@@ -142,6 +150,8 @@ def advance(level: Level, x: Tensor, x0: Tensor, memory: Memory) -> tuple[Tensor
         return before + (level.sigma - level.target) * (slope + (x - x0) / level.sigma) / 2, ()
     if level.rule == "ancestral":
         return x0 + share**2 * (x - x0), ()
+    if level.rule == "renoise":
+        return x0 + level.ratio * share * (x - x0), ()
     if level.rule == "langevin":
         return x - level.ratio * (x - x0), memory
     return x0 + share * (x - x0), ()

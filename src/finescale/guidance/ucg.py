@@ -1,11 +1,13 @@
-"""Unified coordinate guidance: compare with the coarse field on the fine grid.
+"""Unified coordinate guidance: compare model and sample on the fine grid, through one common coarse scale.
 
-    x_s <- x_s - zeta grad_{x_t} || sqrt(w) (U y - U H x̂_0(x_t)) ||_2      (Tie et al. 2026, arXiv 2601.21760)
+    x_s <- x_s - zeta grad_{x_t} || sqrt(w) U A (y - H x̂_0(x_t)) ||_2      (Tie et al. 2026, arXiv 2601.21760)
 
-U re-projects coarse fields to the fine grid by bilinear interpolation and w are latitude weights of mean one. As
-U^T U is about the number of fine cells in a coarse one, the step no longer shrinks with the coarsening factor,
-which is what makes `dps` fail at large ones. The norm is over one frame of one member. `residual = coarse` compares
-on the coarse grid, for the ablation.
+A averages the model's cells to those of a common scale, U re-projects these to the fine grid by bilinear interpolation
+and w are latitude weights of mean one. Both sides go through the same operators: what U A cannot show is left to the
+prior. As U^T U is about the number of fine cells in a common one, the step does not shrink with the factor, which is
+what makes `dps` fail at large ones. The norm is over all variables of one frame of one member. With several scales the
+norm is that of all rungs of a `ladder`, each weighted by its trust. `residual = coarse` compares on the common grid
+itself, for the ablation.
 """
 
 from dataclasses import dataclass
@@ -16,24 +18,31 @@ from torch import Tensor
 
 from finescale.errors import FinescaleError
 from finescale.fields.operator import AreaMean
+from finescale.grid.grid import Grid
+from finescale.guidance.conditions import Conditions
 from finescale.guidance.dps import step
 from finescale.guidance.guidance import Moment
+from finescale.guidance.ladder import Ladder
+from finescale.guidance.observation import Source
 from finescale.guidance.solver import Level
+from finescale.prior.gaussian import GaussianClimate
 
 
 @dataclass(frozen=True)
 class Ucg:
-    """The guidance; products are area means.
+    """The guidance of one product of area means.
 
     Attributes:
+        ladder: the common scales.
         zeta: length of the step, in scaled units.
-        lat: latitude of the fine rows, degrees; empty for equal weights.
+        weights: of the fine rows, mean one ``[H]``; None for equal ones.
         residual: on which grid fields are compared.
         reach: hours of margin.
     """
 
+    ladder: Ladder
     zeta: float = 0.1
-    lat: tuple[float, ...] = ()
+    weights: Tensor | None = None
     residual: Literal["fine", "coarse"] = "fine"
     reach: int = 0
 
@@ -44,53 +53,73 @@ class Ucg:
     def __call__(self, moment: Moment) -> Tensor:
         """Return the mean whose step ends where the published one does."""
         segment = moment.segment
-        pieces = []
-        for (source, _), r in zip(segment.parts, segment.split(segment.residual(moment.x_0)), strict=True):
-            if not isinstance(source.space, AreaMean):
-                raise FinescaleError(
-                    "ucg re-projects area means to the fine grid: a product has stations; choose gaussian-cov"
-                )
-            fine = self._spread(source.space, r)
-            size = fine.square().sum((-1, -2, -3), keepdim=True).sqrt()
-            pieces.append(self._gather(source.space, fine / size.clamp_min(1e-12)).flatten(-3))
-        uphill = -segment.adjoint(torch.cat(pieces, -1), moment.x_0)
+        if len(segment.parts) > 1:
+            raise FinescaleError(
+                f"ucg compares one product: there are {len(segment.parts)}; choose gaussian-cov or mmps"
+            )
+        space = area_means(segment.parts[0][0])
+        (r,) = segment.split(segment.residual(moment.x_0))
+        uphill = -segment.adjoint(self.direction(r, space).flatten(-3), moment.x_0)
         return (moment.x_0 - self.zeta * step(moment, uphill))[:, moment.own]
 
-    def _spread(self, space: AreaMean, r: Tensor) -> Tensor:
-        """sqrt(w) U r: values ``[..., n]`` to weighted fields ``[..., H, W]`` (or left coarse ``[..., h, w]``)."""
+    def direction(self, r: Tensor, space: AreaMean) -> Tensor:
+        """Gradient of the norm by the residual ``[..., C, n]``, same shape."""
         cells = r.reshape(*r.shape[:-1], space.rows.shape[0], space.columns.shape[0])
-        if self.residual == "coarse":
-            return cells
-        up, across = bilinear(space.rows).to(r), bilinear(space.columns).to(r)
-        return up @ cells @ across.T * self._weights(space).to(r)
-
-    def _gather(self, space: AreaMean, x: Tensor) -> Tensor:
-        """The transpose of `_spread`."""
-        if self.residual == "coarse":
-            return x.flatten(-2)
-        up, across = bilinear(space.rows).to(x), bilinear(space.columns).to(x)
-        return (up.T @ (x * self._weights(space).to(x)) @ across).flatten(-2)
-
-    def _weights(self, space: AreaMean) -> Tensor:
-        """Square roots of the latitude weights ``[H, 1]``."""
-        if not self.lat:
-            return torch.ones(space.rows.shape[1], 1)
-        cos = torch.cos(torch.deg2rad(torch.tensor(self.lat, dtype=torch.float64)))
-        return (cos / cos.mean()).sqrt()[:, None]
+        details, back, square = self.ladder.details(cells), [], 0.0
+        for k, (rung, detail) in enumerate(zip(self.ladder.rungs, details, strict=True)):
+            weight = 1.0 if self.ladder.trust is None else self.ladder.trust[k][:, None, None].to(detail)
+            if self.residual == "coarse":
+                seen, pulled = detail, weight * detail
+            else:
+                rows = 1.0 if self.weights is None else self.weights[:, None].to(detail)
+                fine = rung.spread(detail)
+                seen, pulled = fine * rows**0.5, rung.spread_adjoint(weight * rows * fine)
+            square = square + (weight * seen.square()).sum((-1, -2, -3), keepdim=True)
+            back.append(pulled)
+        size = torch.as_tensor(square).sqrt().clamp_min(1e-12)
+        return (self.ladder.details_adjoint(back) / size).flatten(-2)
 
 
-def bilinear(means: Tensor) -> Tensor:
-    """Interpolation along one axis from coarse centres to fine cells ``[fine, coarse]``, constant beyond the ends.
+def area_means(source: Source) -> AreaMean:
+    """The spatial part of a product, which must be area means."""
+    if not isinstance(source.space, AreaMean):
+        raise FinescaleError(
+            "ucg re-projects area means to the fine grid: a product has stations; choose gaussian-cov"
+        )
+    return source.space
+
+
+def by_latitude(grid: Grid) -> Tensor:
+    """Cosines of the latitude of the rows, mean one."""
+    cos = torch.cos(torch.deg2rad(torch.tensor(grid.lat, dtype=torch.float64)))
+    return cos / cos.mean()
+
+
+def ladder_of(
+    given: Conditions, fine: Grid, scales: tuple[int, ...], climate: GaussianClimate | None
+) -> Ladder:
+    """The common scales of a request; of several, each is trusted as far as its variance is that of the climate.
 
     Args:
-        means: weights of the fine cells in each coarse one ``[coarse, fine]``; they place its centre.
+        given: the request.
+        fine: grid of the state.
+        scales: in fine cells; none for the model's own.
+        climate: of the reanalysis; only for several scales.
     """
-    coarse, fine = means.shape
-    cells = torch.arange(fine, dtype=torch.float64)
-    centres = means.double() @ cells
-    right = torch.searchsorted(centres, cells).clamp(1, coarse - 1)
-    share = ((cells - centres[right - 1]) / (centres[right] - centres[right - 1])).clamp(0, 1)
-    out = torch.zeros(fine, coarse, dtype=torch.float64)
-    out.scatter_(1, (right - 1)[:, None], (1 - share)[:, None])
-    out.scatter_(1, right[:, None], share[:, None])
-    return out
+    source = given.observation.sources[0]
+    space = area_means(source)
+    ladder = Ladder.of(space, fine, scales)
+    if len(scales) < 2:
+        return ladder
+    if climate is None:
+        raise FinescaleError("several scales are weighted by a fitted Gaussian climate: none was given; fit one")
+    shape = (space.rows.shape[0], space.columns.shape[0])
+    channels = list(source.channels)
+    stamps = given.clock()[source.first - given.first :: source.clock.every][: len(source.y)]
+    mean = space.apply(climate.mean(stamps).double()[:, channels])
+    eofs = space.apply(climate.eofs[:, channels].double())
+    model = (source.y - mean).unflatten(-1, shape)
+    found = [d.square().nanmean((0, 2, 3)) for d in ladder.details(model)]
+    pattern = [d.square().mean((2, 3)) for d in ladder.details(eofs.unflatten(-1, shape))]
+    true = [climate.variance.double() @ p for p in pattern]
+    return ladder.trusting(torch.stack(found), torch.stack(true))

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from finescale.fields.noise import Noise
-from finescale.guidance.guidance import Guidance, Moment
+from finescale.guidance.guidance import Guidance, Moment, OwnNoise
 from finescale.guidance.observation import Observation
 from finescale.guidance.solver import Level, Memory, advance
 from finescale.prior.window import Windows
@@ -165,7 +165,12 @@ class Wave:
 
     def _state(self, level: int, b: int) -> Tensor:
         if level == 0 and (0, b) not in self.states:
-            start = self.noise(self.members, range(*self.blocks[b])).to(self.device) * self.levels[0].sigma
+            white = self.noise(self.members, range(*self.blocks[b])).to(self.device)
+            segment = self.observation.segment(*self.blocks[b])
+            if isinstance(self.guidance, OwnNoise) and segment is not None:
+                start = self.guidance.start(white, self.levels[0], segment)
+            else:
+                start = white * self.levels[0].sigma
             if self.origin is not None:
                 start += self.origin(self.members, *self.blocks[b]).to(start)
             self.states[0, b] = start
@@ -227,8 +232,11 @@ class Wave:
         if kept and i < len(self.levels) - 1:
             self.memories[i, b] = kept
         if level.refresh:
-            fresh = self.noise(self.members, range(first, stop), i + 1).to(new)
-            new = new + level.refresh * fresh
+            white = self.noise(self.members, range(first, stop), i + 1).to(new)
+            if isinstance(self.guidance, OwnNoise) and segment is not None:
+                new = new + self.guidance.fresh(white, level, segment)
+            else:
+                new = new + level.refresh * white
         self.states[i + 1, b] = new
         for old in (b - 1, b) if b == len(self.blocks) - 1 else (b - 1,):
             self.states.pop((i, old), None)
