@@ -66,3 +66,18 @@ def test_a_longer_draw_begins_with_a_shorter_one() -> None:
 def test_a_seed_has_64_bits() -> None:
     with pytest.raises(FinescaleError, match="seed"):
         Noise(-1, ("a",), (2, 2))
+
+
+def test_noise_with_memory_turns_from_one_field_to_the_next() -> None:
+    slow = Noise(0, ("a",), (64, 64), memory=12)
+    x = slow(range(4), range(-12, 25)).double().numpy()[:, :, 0]
+    assert (abs((x**2).mean((0, 2, 3)) - 1) < 5 * (2 / (4 * 64**2)) ** 0.5).all()
+    together = [(x[:, 12] * x[:, 12 + k]).mean() for k in (0, 4, 8, 12)]
+    np.testing.assert_allclose(together, np.cos(np.pi / 2 * np.array([0, 4, 8, 12]) / 12), atol=0.04)
+    assert torch.equal(slow([2], [3, 17])[:, 1:], slow([2], [17]))
+
+
+def test_frames_share_the_noise_of_their_hours() -> None:
+    kw = {"memory": 8}
+    hourly, sparse = Noise(0, ("a",), (3, 3), **kw), Noise(0, ("a",), (3, 3), step=6, **kw)
+    assert torch.equal(sparse([0], [1, 2]), hourly([0], [6, 12]))

@@ -38,6 +38,7 @@ def ratio(spec: SamplerSpec) -> float:
         (SamplerSpec("heun", 24, "karras"), 0.03),
         (SamplerSpec("euler", 256, "cosine", 1000.0, 1e-3), 0.02),
         (SamplerSpec("ancestral", 400), 0.03),
+        (SamplerSpec("renoise", 400, eta=0.3), 0.05),
         (SamplerSpec("2m", 24, churn=0.3), 0.05),
         (SamplerSpec("2m", 24, corrections=1, tau=0.1), 0.06),
     ],
@@ -54,8 +55,8 @@ def test_second_order_beats_euler_at_equal_cost() -> None:
 
 def test_the_gain_is_the_derivative_of_the_step() -> None:
     x, x0 = torch.tensor(3.0), torch.tensor(1.0, requires_grad=True)
-    for rule in ("euler", "ancestral"):
-        level = Level(2.0, 0.5, 0.0, rule)
+    for rule in ("euler", "ancestral", "renoise"):
+        level = Level(2.0, 0.5, 0.0, rule, 0.6)
         (found,) = torch.autograd.grad(advance(level, x, x0, ())[0], x0)
         assert math.isclose(float(found), level.gain, rel_tol=1e-6)
 

@@ -2,8 +2,9 @@
 
 Counter-based: nothing is drawn in order, so an ensemble does not depend on batch size, block order, number of
 workers, restarts or the length of the request. With a memory, noise turns slowly from one independent field to the
-next: every hour by itself is as before, and hours near each other resemble one another. The generator is Philox (Salmon et al. 2011), whose raw words NumPy
-keeps fixed across releases; the normals are made here (Box and Muller 1958), because NumPy does not promise those.
+next: every hour by itself is as before, and hours near each other resemble one another. The generator is Philox
+(Salmon et al. 2011), whose raw words NumPy keeps fixed across releases; the normals are made here (Box and Muller
+1958), because NumPy does not promise those.
 """
 
 import zlib

@@ -18,6 +18,8 @@ from finescale.fields.hours import time_axis
 from finescale.fields.operator import Clock
 from finescale.guidance.conditions import Conditions
 from finescale.guidance.observation import Observation, Source
+from finescale.guidance.recipes import GuidanceSpec
+from finescale.guidance.solver import SamplerSpec
 from finescale.prior.gaussian import GaussianClimate
 
 
@@ -103,3 +105,19 @@ class Hourly:
         anomaly = joined - (mean[::pace] if mean.ndim > 1 else mean)
         out = mean + _linear(anomaly.transpose(0, 1), pace).transpose(0, 1)
         return int(hours[lead]), out[:, lead:]
+
+    def state(self) -> dict[str, Tensor]:
+        """What a run that goes on needs besides that of the wave."""
+        return {} if self.last is None else {"last": self.last}
+
+
+def check_frames(window: int, sampler: SamplerSpec, guidance: GuidanceSpec) -> None:
+    """Refuse for a prior of single frames what knows covariances in time, and a start twice over."""
+    in_time = guidance.name == "gaussian-cov" or (guidance.name == "mmps" and guidance.precondition)
+    if window == 1 and (in_time or sampler.start != "zero"):
+        raise FinescaleError(
+            f"a prior of single frames has no covariance in time: guidance {guidance.name}, start {sampler.start}; "
+            "choose start zero and one of none, sda, project, dps, ucg, ddrm"
+        )
+    if guidance.name == "ddrm" and sampler.start != "zero":
+        raise FinescaleError(f"ddrm makes its own first state: start {sampler.start}; choose start zero")

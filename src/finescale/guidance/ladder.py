@@ -48,7 +48,7 @@ class Rung:
                     f"multiple of {theirs.shape[1] // theirs.shape[0]}; choose a multiple"
                 )
             shares.append(share)
-        return cls(*shares, bilinear(common.rows), bilinear(common.columns))
+        return cls(shares[0], shares[1], bilinear(common.rows), bilinear(common.columns))
 
     def mean(self, r: Tensor) -> Tensor:
         """Values on the source's cells ``[..., h, w]`` to the common cells ``[..., h', w']``."""

@@ -5,7 +5,10 @@ from typing import Literal
 
 from finescale.errors import FinescaleError
 from finescale.fields.scaling import Scaling
+from finescale.grid.grid import Grid
+from finescale.guidance.conditions import Conditions
 from finescale.guidance.covariance import ClimateCovariance
+from finescale.guidance.ddrm import Ddrm
 from finescale.guidance.dps import Dps
 from finescale.guidance.gaussian_cov import GaussianCov
 from finescale.guidance.guidance import Guidance
@@ -13,9 +16,9 @@ from finescale.guidance.mmps import Mmps
 from finescale.guidance.none import Unguided
 from finescale.guidance.project import Project
 from finescale.guidance.sda import Sda, published
-from finescale.guidance.ucg import Ucg
+from finescale.guidance.ucg import Ucg, by_latitude, ladder_of
 
-Name = Literal["none", "sda", "sda-published", "mmps", "project", "gaussian-cov", "dps", "ucg"]
+Name = Literal["none", "sda", "sda-published", "mmps", "project", "gaussian-cov", "dps", "ucg", "ddrm"]
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,9 @@ class GuidanceSpec:
         precondition: mmps: start from the fitted climate.
         zeta: dps, ucg: length of the step.
         residual: ucg: on which grid fields are compared.
+        scales: ucg: common scales in fine cells; empty for the model's own, several for a ladder.
+        by_latitude: ucg: weigh the rows of the fine grid by the cosine of their latitude.
+        eta_b: ddrm: weight of the observation where the noise level is above its error.
         reach: hours on either side of a block whose observations are used.
     """
 
@@ -47,11 +53,18 @@ class GuidanceSpec:
     precondition: bool = True
     zeta: float = 0.3
     residual: Literal["fine", "coarse"] = "fine"
+    scales: tuple[int, ...] = ()
+    by_latitude: bool = True
+    eta_b: float = 1.0
     reach: int = 24
 
 
 def build(
-    spec: GuidanceSpec, scaling: Scaling, covariance: ClimateCovariance | None, lat: tuple[float, ...] = ()
+    spec: GuidanceSpec,
+    scaling: Scaling,
+    covariance: ClimateCovariance | None,
+    given: Conditions,
+    fine: Grid,
 ) -> Guidance:
     """The guidance that a specification names.
 
@@ -59,7 +72,8 @@ def build(
         spec: what is asked for.
         scaling: of the prior.
         covariance: of the fitted climate, for those that need it.
-        lat: latitude of the fine rows, for those that weigh by it.
+        given: the request.
+        fine: grid of the state.
     """
     if spec.name == "none":
         return Unguided()
@@ -68,7 +82,11 @@ def build(
     if spec.name == "dps":
         return Dps(spec.zeta)
     if spec.name == "ucg":
-        return Ucg(spec.zeta, lat, spec.residual)
+        climate = None if covariance is None else covariance.climate
+        weights = by_latitude(fine) if spec.by_latitude else None
+        return Ucg(ladder_of(given, fine, spec.scales, climate), spec.zeta, weights, spec.residual)
+    if spec.name == "ddrm":
+        return Ddrm(spec.eta_b)
     if spec.name == "sda-published":
         return published(scaling)
     if spec.name == "sda":

@@ -65,7 +65,7 @@ class Ucg:
     def direction(self, r: Tensor, space: AreaMean) -> Tensor:
         """Gradient of the norm by the residual ``[..., C, n]``, same shape."""
         cells = r.reshape(*r.shape[:-1], space.rows.shape[0], space.columns.shape[0])
-        details, back, square = self.ladder.details(cells), [], 0.0
+        details, back, square = self.ladder.details(cells), [], cells.new_zeros(())
         for k, (rung, detail) in enumerate(zip(self.ladder.rungs, details, strict=True)):
             weight = 1.0 if self.ladder.trust is None else self.ladder.trust[k][:, None, None].to(detail)
             if self.residual == "coarse":
@@ -76,7 +76,7 @@ class Ucg:
                 seen, pulled = fine * rows**0.5, rung.spread_adjoint(weight * rows * fine)
             square = square + (weight * seen.square()).sum((-1, -2, -3), keepdim=True)
             back.append(pulled)
-        size = torch.as_tensor(square).sqrt().clamp_min(1e-12)
+        size = square.sqrt().clamp_min(1e-12)
         return (self.ladder.details_adjoint(back) / size).flatten(-2)
 
 
@@ -112,14 +112,16 @@ def ladder_of(
     if len(scales) < 2:
         return ladder
     if climate is None:
-        raise FinescaleError("several scales are weighted by a fitted Gaussian climate: none was given; fit one")
+        raise FinescaleError(
+            "several scales are weighted by a fitted Gaussian climate: none was given; fit one"
+        )
     shape = (space.rows.shape[0], space.columns.shape[0])
     channels = list(source.channels)
     stamps = given.clock()[source.first - given.first :: source.clock.every][: len(source.y)]
     mean = space.apply(climate.mean(stamps).double()[:, channels])
     eofs = space.apply(climate.eofs[:, channels].double())
-    model = (source.y - mean).unflatten(-1, shape)
+    model = (source.y - mean).reshape(*mean.shape[:2], *shape)
     found = [d.square().nanmean((0, 2, 3)) for d in ladder.details(model)]
-    pattern = [d.square().mean((2, 3)) for d in ladder.details(eofs.unflatten(-1, shape))]
+    pattern = [d.square().mean((2, 3)) for d in ladder.details(eofs.reshape(*eofs.shape[:2], *shape))]
     true = [climate.variance.double() @ p for p in pattern]
     return ladder.trusting(torch.stack(found), torch.stack(true))

@@ -10,21 +10,21 @@ from pathlib import Path
 import numpy as np
 import torch
 import xarray as xr
-from torch import Tensor
 
 from finescale.errors import FinescaleError
-from finescale.fields.context import Context
 from finescale.fields.noise import Noise
 from finescale.grid.coarsening import Coarsening
 from finescale.grid.grid import Grid
 from finescale.guidance import recipes
+from finescale.guidance.between import Hourly, check_frames, frames
 from finescale.guidance.conditions import Conditions, conditions
 from finescale.guidance.covariance import ClimateCovariance
 from finescale.guidance.guidance import Guidance
+from finescale.guidance.heed import on_windows
 from finescale.guidance.matheron import GaussianPosterior
 from finescale.guidance.recipes import GuidanceSpec
 from finescale.guidance.solver import SamplerSpec, levels
-from finescale.guidance.wave import Wave
+from finescale.guidance.wave import Denoise, Wave
 from finescale.methods import shelf
 from finescale.methods.downscaler import check_coarse
 from finescale.methods.effort import Counter, Plan
@@ -56,6 +56,9 @@ class GenerativeDownscaler:
         climate: the fitted linear-Gaussian climate, where the guidance or the start needs one; None takes the
             one that the prior corrects.
         error: standard deviation of the coarse data's error by variable, physical units; absent means exact.
+        pace: hours between frames of a prior of single frames; None takes the coarse step.
+        context_weight: 1 heeds the context, 0 ignores it, more exaggerates it (Ho and Salimans 2022, arXiv
+            2207.12598), at twice the cost.
         group: members drawn together.
         batch: windows in one call of the network.
         device: where to compute.
@@ -69,6 +72,8 @@ class GenerativeDownscaler:
     windows: WindowSpec = field(default_factory=WindowSpec)
     climate: GaussianClimate | None = None
     error: dict[str, float] = field(default_factory=dict)
+    pace: int | None = None
+    context_weight: float = 1.0
     group: int = 4
     batch: int = 32
     device: str = "cpu"
@@ -86,6 +91,7 @@ class GenerativeDownscaler:
             raise FinescaleError(
                 "the climate and the prior share one scaling: they were fitted to other data; fit both again"
             )
+        check_frames(self.prior.window, self.sampler, self.guidance)
 
     @property
     def fine(self) -> Grid:
@@ -125,12 +131,11 @@ class GenerativeDownscaler:
         counter = Counter(sum(wave.evaluations[0] for wave in waves), on_progress)
         for wave in waves:
             wave.count = counter
-        begin, end = given.wanted
         names = self.prior.variables
         if scratch is None:
-            out = np.empty((members, end - begin, len(names), *self.fine.shape), np.float32)
+            out = np.empty((members, given.stamps().size, len(names), *self.fine.shape), np.float32)
             for wave in waves:
-                for at, values in self._finished(wave, given):
+                for at, values in self._finished(wave, given, self._hourly(given)):
                     out[wave.members[0] : wave.members[-1] + 1, at : at + values.shape[1]] = values
             return dataset(out, self.prior.scaling, given.stamps(), self.fine, attrs)
         stream = Stream(scratch, self._digest(coarse, members, seed))
@@ -139,14 +144,15 @@ class GenerativeDownscaler:
             stream.create(members, given.stamps(), self.fine, self.prior.scaling, attrs)
         counters, tensors = found or ({"group": 0, "front": -1}, {})
         for number in range(counters["group"], len(waves)):
-            wave = waves[number]
+            wave, hourly = waves[number], self._hourly(given)
             if number == counters["group"]:
                 wave.restore(counters["front"], tensors)
+                hourly.last = tensors.get("last")
             noted = time.monotonic()
-            for at, values in self._finished(wave, given):
+            for at, values in self._finished(wave, given, hourly):
                 stream.write(wave.members, at, values, names)
                 if time.monotonic() - noted > NOTE_EVERY:
-                    stream.mark({"group": number, "front": wave.front}, wave.state())
+                    stream.mark({"group": number, "front": wave.front}, wave.state() | hourly.state())
                     noted = time.monotonic()
             stream.mark({"group": number + 1, "front": -1}, {})
             wave.forget()
@@ -167,7 +173,7 @@ class GenerativeDownscaler:
                 denoise(x, 1.0, [given.first] * self.batch)
                 took.append(time.perf_counter() - begin)
         cells = 4 * len(self.variables) * self.fine.shape[0] * self.fine.shape[1]
-        disk = members * (given.wanted[1] - given.wanted[0]) * cells
+        disk = members * given.stamps().size * cells
         memory = max(wave.frames_held for wave in waves) * len(waves[0].members) * cells
         minutes = (evaluations + BACKWARD * gradients) / self.batch * took[-1] / 60
         return Plan(evaluations, minutes, memory, disk)
@@ -185,22 +191,31 @@ class GenerativeDownscaler:
         if members < 1:
             raise FinescaleError(f"an ensemble has one member or more: {members}; ask for at least 1")
         check_coarse(coarse, self.coarse, self.variables, gaps_allowed=True)
-        return conditions(coarse, self.coarsening, self.prior.scaling, self.error, self.prior.window)
+        given = conditions(coarse, self.coarsening, self.prior.scaling, self.error, self.prior.window)
+        if self.prior.window > 1:
+            return given
+        return frames(given, self.pace or self.coarsening.every, self._climate)
+
+    @property
+    def _climate(self) -> GaussianClimate | None:
+        return self.climate if self.climate is not None else self.prior.gaussian
+
+    def _hourly(self, given: Conditions) -> Hourly:
+        return Hourly(given, self._climate)
 
     def _groups(self, members: int) -> Iterator[tuple[int, ...]]:
         for begin in range(0, members, self.group):
             yield tuple(range(begin, min(begin + self.group, members)))
 
     def _waves(self, given: Conditions, members: int, seed: int) -> list[Wave]:
-        climate = self.climate if self.climate is not None else self.prior.gaussian
-        covariance = None if climate is None else ClimateCovariance(climate)
+        covariance = None if self._climate is None else ClimateCovariance(self._climate)
         return [self._wave(given, group, seed, covariance) for group in self._groups(members)]
 
     def _wave(
         self, given: Conditions, members: tuple[int, ...], seed: int, covariance: ClimateCovariance | None
     ) -> Wave:
-        noise = Noise(seed, self.prior.variables, self.fine.shape)
-        guidance = recipes.build(self.guidance, self.prior.scaling, covariance, self.fine.lat)
+        noise = Noise(seed, self.prior.variables, self.fine.shape, given.pace, self.sampler.memory)
+        guidance = recipes.build(self.guidance, self.prior.scaling, covariance, given, self.fine)
         wave = Wave(
             denoise=self._denoise(given),
             windows=self.windows.build(self.prior.window),
@@ -228,43 +243,38 @@ class GenerativeDownscaler:
         return wave
 
     def _block(self, given: Conditions, guidance: Guidance) -> int:
-        """Hours a block: a short series whole, wider ones where gradients make margins dear."""
+        """Frames a block: a short series whole, wider ones where gradients make margins dear."""
+        if self.prior.window == 1:
+            return max(self.batch // self.group, 1)
         whole = given.stop - given.first
         if whole <= WHOLE:
             return whole
         dear = any(guidance.backward(level) for level in levels(self.sampler))
         return self.guidance.reach * (2 if dear else 1)
 
-    def _denoise(self, given: Conditions) -> Callable[[Tensor, float, list[int]], Tensor]:
-        clock, denoiser = given.clock(), self.prior.denoiser.to(self.device)
-        frames = torch.arange(self.prior.window)
+    def _denoise(self, given: Conditions) -> Denoise:
+        return on_windows(self.prior, given, self.context_weight, self.device)
 
-        def denoise(x: Tensor, sigma: float, starts: list[int]) -> Tensor:
-            rows = torch.tensor(starts)[:, None] - given.first + frames
-            context = Context(clock[rows].to(self.device))
-            out: Tensor = denoiser(x, torch.full((len(x),), sigma, device=x.device), context)
-            return out
-
-        return denoise
-
-    def _finished(self, wave: Wave, given: Conditions) -> Iterator[tuple[int, np.ndarray]]:
+    def _finished(self, wave: Wave, given: Conditions, hourly: Hourly) -> Iterator[tuple[int, np.ndarray]]:
         """Blocks in physical units ``[member, time, variable, lat, lon]`` with their place among the wanted hours."""
-        begin, end = given.wanted
-        for (first, stop), x in wave.run():
-            cut = slice(max(first, begin) - first, max(min(stop, end) - first, 0))
-            values = physical(x[:, cut].cpu().numpy(), self.prior.scaling)
+        end = given.stamps().size
+        for (first, _), x in wave.run():
+            at, hours = hourly(first, x)
+            values = physical(hours[:, max(-at, 0) : max(end - at, 0)].cpu().numpy(), self.prior.scaling)
             if not np.isfinite(values).all():
                 raise FinescaleError(
                     f"the sampler diverged near {given.time.values[first - given.first]}: lower sigma_max, add "
                     "steps or choose another guidance"
                 )
-            yield max(first, begin) - begin, values
+            yield max(at, 0), values
 
     def _digest(self, coarse: xr.Dataset, members: int, seed: int) -> str:
         specs = [asdict(s) for s in (self.sampler, self.guidance, self.windows)]
         what = [
             specs,
             self.error,
+            self.pace,
+            self.context_weight,
             self.group,
             self.batch,
             members,

@@ -34,6 +34,8 @@ def save(folder: Path, method: "GenerativeDownscaler") -> None:
         "guidance": asdict(method.guidance),
         "windows": asdict(method.windows),
         "error": method.error,
+        "pace": method.pace,
+        "context_weight": method.context_weight,
         "group": method.group,
         "batch": method.batch,
     }
@@ -51,15 +53,18 @@ def load(folder: Path) -> dict[str, Any]:
     if "climate" in body:
         climate = GaussianClimate.from_parts(body["climate"], load_file(folder / CLIMATE))
     std = tuple((name, value) for name, value in body["guidance"]["std"])
+    scales = tuple(body["guidance"]["scales"])
     return {
         "prior": load_prior(folder / "prior"),
         "coarsening": Coarsening(found.fine, found.coarse, body["every"], body["how"]),
         "variables": found.variables,
         "sampler": SamplerSpec(**body["sampler"]),
-        "guidance": GuidanceSpec(**body["guidance"] | {"std": std}),
+        "guidance": GuidanceSpec(**body["guidance"] | {"std": std, "scales": scales}),
         "windows": WindowSpec(**body["windows"]),
         "climate": climate,
         "error": body["error"],
+        "pace": body["pace"],
+        "context_weight": body["context_weight"],
         "group": body["group"],
         "batch": body["batch"],
     }

@@ -81,7 +81,7 @@ class Prior(Section):
 class Sampler(Section):
     """How a prior is walked from noise to data; see `finescale.guidance.solver.SamplerSpec`."""
 
-    solver: Literal["euler", "ancestral", "heun", "2m"] = "2m"
+    solver: Literal["euler", "ancestral", "renoise", "heun", "2m"] = "2m"
     steps: int = Field(16, ge=1, le=2000)
     grid: Literal["karras", "log", "cosine"] = "log"
     sigma_max: float = Field(40.0, gt=0)
@@ -90,12 +90,16 @@ class Sampler(Section):
     start: Literal["zero", "mean", "draw"] = "mean"
     corrections: int = Field(0, ge=0, description="Langevin steps after each step.")
     tau: float = Field(0.5, gt=0, description="Size of a Langevin step.")
+    eta: float = Field(0.85, ge=0, le=1, description="Share of fresh noise of the solver renoise.")
+    memory: int = Field(
+        0, ge=0, description="Hours between two independent fields of noise; 0 draws every hour afresh."
+    )
 
 
 class Guide(Section):
     """How the coarse data enter; see `finescale.guidance.recipes.GuidanceSpec`."""
 
-    name: Literal["none", "sda", "sda-published", "mmps", "project", "gaussian-cov", "dps", "ucg"] = (
+    name: Literal["none", "sda", "sda-published", "mmps", "project", "gaussian-cov", "dps", "ucg", "ddrm"] = (
         "gaussian-cov"
     )
     gamma: float | None = Field(None, gt=0)
@@ -104,6 +108,11 @@ class Guide(Section):
     above: float = Field(0.0, ge=0)
     zeta: float = Field(0.3, gt=0, description="Length of the step of dps and ucg.")
     residual: Literal["fine", "coarse"] = Field("fine", description="On which grid ucg compares.")
+    scales: tuple[int, ...] = Field(
+        (), description="Common scales of ucg in fine cells; empty for the model's own."
+    )
+    by_latitude: bool = Field(True, description="Whether ucg weighs rows by the cosine of latitude.")
+    eta_b: float = Field(1.0, ge=0, le=1, description="Weight of the observation in ddrm.")
     reach: int = Field(24, ge=0, description="Hours on either side of a block whose observations count.")
 
 
@@ -122,5 +131,11 @@ class Generative(Section):
     sampler: Sampler = Sampler()
     guidance: Guide = Guide()
     windows: Windows = Windows()
+    pace: int | None = Field(
+        None, ge=1, description="Hours between frames of a prior of single frames; left out, the coarse step."
+    )
+    context_weight: float = Field(
+        1.0, ge=0, description="1 heeds the context, 0 ignores it, more exaggerates it (at twice the cost)."
+    )
     group: int = Field(4, ge=1, description="Members drawn together.")
     batch: int = Field(32, ge=1, description="Windows in one call of the network.")

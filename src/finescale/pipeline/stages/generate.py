@@ -22,6 +22,8 @@ def downscaler(desk: Desk, method: str) -> GenerativeDownscaler:
         GuidanceSpec(**wanted.guidance.model_dump()),
         WindowSpec(**wanted.windows.model_dump()),
         GaussianClimate.from_dataset(desk.open("climate").compute()),
+        pace=wanted.pace,
+        context_weight=wanted.context_weight,
         group=wanted.group,
         batch=wanted.batch,
     )
