@@ -135,6 +135,7 @@ def build_denoiser(
         position=position,
         divisor=divisor,
         tokens=spec.network.tokens,
+        harmonics=spec.network.harmonics,
     )
     if spec.network.compile:
         backbone.compile()

@@ -10,7 +10,6 @@ from torch.nn import functional as F
 from finescale.fields.context import TEMPORAL, Context, cos_zenith
 
 _FREQUENCIES = 16
-_HARMONICS = 2
 
 
 class WindowNetwork(nn.Module):
@@ -31,6 +30,7 @@ class WindowNetwork(nn.Module):
         position: latitude and longitude, ``[2, H, W]`` in degrees.
         divisor: fields are padded to a multiple of this.
         tokens: width of the context tokens, or 0.
+        harmonics: waves of the year (which place month and day) and of the day (which place the hour).
     """
 
     static: Tensor
@@ -48,14 +48,15 @@ class WindowNetwork(nn.Module):
         position: Tensor,
         divisor: int,
         tokens: int = 0,
+        harmonics: int = 2,
     ) -> None:
         super().__init__()
-        self.backbone, self.names = backbone, names
+        self.backbone, self.names, self.harmonics = backbone, names, harmonics
         self.window, self.variables, self.divisor = window, variables, divisor
         self.register_buffer("static", static)
         self.register_buffer("position", position)
         self.noise = _mlp(2 * _FREQUENCIES, embedding, embedding)
-        waves = 2 * _HARMONICS * sum(name in names for name in ("year", "day"))
+        waves = 2 * harmonics * sum(name in names for name in ("year", "day"))
         self.time = _mlp(waves, embedding, embedding) if waves else None
         self.time_tokens = _mlp(waves, tokens, 2 * tokens) if waves and tokens else None
         self.static_tokens = (
@@ -120,10 +121,10 @@ class WindowNetwork(nn.Module):
         return F.silu(emb), joined
 
     def _waves(self, context: Context) -> Tensor:
-        """Two harmonics of year and day at the central frame, ``[B, F]``."""
+        """Harmonics of year and day at the central frame, ``[B, F]``."""
         centre = context.clock[:, context.clock.shape[1] // 2]
         columns = [i for i, name in enumerate(("year", "day")) if name in self.names]
-        n = torch.arange(1, _HARMONICS + 1, device=centre.device)
+        n = torch.arange(1, self.harmonics + 1, device=centre.device)
         angle = (2 * math.pi * centre[:, columns, None] * n).flatten(1)
         return torch.cat([angle.cos(), angle.sin()], dim=1)
 

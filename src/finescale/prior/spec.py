@@ -19,6 +19,7 @@ class NetworkSpec:
         patch: cells along each side of the patches that become one cell of the first level.
         embedding: width of the noise and context embedding.
         tokens: width of the context tokens for cross-attention; 0 for none.
+        harmonics: of the year and of the day that the network is told.
         compile: let torch compile the network (a minute or two at the start).
     """
 
@@ -30,6 +31,7 @@ class NetworkSpec:
     patch: int = 1
     embedding: int = 128
     tokens: int = 0
+    harmonics: int = 2
     compile: bool = False
 
 

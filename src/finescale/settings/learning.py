@@ -40,6 +40,7 @@ class Network(Section):
     )
     embedding: int = Field(128, ge=8)
     tokens: int = Field(0, ge=0, description="Width of context tokens for cross-attention; 0 for none.")
+    harmonics: int = Field(2, ge=1, le=8, description="Waves of the year and of the day that it is told.")
     compile: bool = False
 
 
