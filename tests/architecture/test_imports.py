@@ -20,6 +20,7 @@ RANKS = [
     {"registry"},
     {"settings"},
     {"pipeline"},
+    {"service"},  # what happens to a built model; needs the pipeline's store and settings, and no door
     {"cli", "flows"},
 ]
 RANK = {room: rank for rank, rooms in enumerate(RANKS) for room in rooms}

@@ -116,6 +116,9 @@ def test_members_do_not_depend_on_how_many_there_are(method, coarse) -> None:
     assert np.array_equal(values(few), values(many)[:, :2])
     assert not np.isclose(values(many)[:, 0], values(many)[:, 1]).all()
     assert not np.array_equal(values(few), values(method(coarse, members=2, seed=5)))
+    later = method(coarse, members=2, seed=4, first=2)
+    assert later["member"].values.tolist() == [2, 3]
+    assert np.array_equal(values(later), values(many)[:, 2:])
 
 
 @pytest.mark.parametrize(

@@ -129,6 +129,40 @@ def downscale(
     downscale_file(root, coarse, out, model=model, members=members, seed=seed)
 
 
+@app.command()
+def produce(
+    model: Annotated[str | None, typer.Option(help="A model URI or a model's folder.")] = None,
+    gcm: Annotated[list[str] | None, typer.Option(help="A climate model of params.yaml; may repeat.")] = None,
+    scenario: Annotated[list[str] | None, typer.Option(help="An experiment; may repeat.")] = None,
+    period: Annotated[list[str] | None, typer.Option(help="FIRST:LAST day; may repeat.")] = None,
+    members: Annotated[int | None, typer.Option(min=1, help="Members of each climate model.")] = None,
+    block: Annotated[int | None, typer.Option(min=1, help="Members in one store.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0)] = None,
+    out: Annotated[str | None, typer.Option(help="Folder of the product.")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes side by side.")] = 1,
+    root: Root = HERE,
+) -> None:
+    """Run a model over climate models, scenarios, periods and members; what is there already is left alone."""
+    from finescale.cli.service import produce_product
+
+    given = {"model": model, "gcms": gcm, "scenarios": scenario, "periods": period, "members": members}
+    produce_product(root, given | {"block": block, "seed": seed, "out": out}, workers)
+
+
+@app.command()
+def publish(
+    product: Annotated[Path, typer.Argument(help="Folder of a product.")] = Path("products/default"),
+    check: Annotated[bool, typer.Option("--check", help="Read everything again; changes nothing.")] = False,
+    base: Annotated[
+        str | None, typer.Option(help="Address at which readers find the folder: s3://bucket/product.")
+    ] = None,
+) -> None:
+    """Write the catalogue of a product anew, for the address where it lies; or check that all of it is whole."""
+    from finescale.cli.service import publish_product
+
+    print(publish_product(product, base, check=check))
+
+
 @catalogue_app.command("search")
 def search(
     facets: Annotated[

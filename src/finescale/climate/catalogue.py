@@ -65,15 +65,27 @@ def open_series(
     return merged
 
 
-def write(folder: str | Path, rows: Sequence[Mapping[str, Any]], *, id: str, description: str) -> Path:
+def write(
+    folder: str | Path,
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    id: str,
+    description: str,
+    joined: Mapping[str, str] | None = None,
+) -> Path:
     """Write a catalogue of assets: `catalogue.json` and `catalogue.csv`.
+
+    Where an asset holds several variables its `variable_id` is a tuple of names; then there is a `catalogue.parquet`
+    too, which keeps lists as lists, and intake-esm reads that one.
 
     Args:
         folder: where the catalogue goes; relative paths in the rows start here.
         rows: one mapping an asset: `path`, `variable_id`, the facets, and `format` (zarr or netcdf) if mixed.
         id: name of the catalogue.
         description: a sentence on what it holds.
+        joined: columns that tell pieces of one series apart, and the dimension along which they join.
     """
+    pieces = {"time_range": "time", **(joined or {})}
     table = pd.DataFrame(list(rows))
     if table.empty or not {"path", "variable_id"} <= set(table.columns):
         raise FinescaleError("a catalogue lists assets: every row needs path and variable_id; add them")
@@ -81,18 +93,20 @@ def write(folder: str | Path, rows: Sequence[Mapping[str, Any]], *, id: str, des
         table["format"] = [
             "zarr" if str(p).rstrip("/").endswith(".zarr") else "netcdf" for p in table["path"]
         ]
-    facets = [c for c in table.columns if c not in ("path", "format", "variable_id", "time_range")]
+    facets = [c for c in table.columns if c not in ("path", "format", "variable_id", *pieces)]
     described = [c for c in table.columns if c not in ("path", "format")]
     aggregations: list[dict[str, Any]] = [{"type": "union", "attribute_name": "variable_id"}]
-    if "time_range" in table.columns:
-        aggregations.append(
-            {"type": "join_existing", "attribute_name": "time_range", "options": {"dim": "time"}}
-        )
+    aggregations += [
+        {"type": "join_existing", "attribute_name": column, "options": {"dim": dimension}}
+        for column, dimension in pieces.items()
+        if column in table.columns
+    ]
+    lists = table["variable_id"].map(lambda cell: isinstance(cell, tuple | list)).any()
     spec = {
         "esmcat_version": "0.1.0",
         "id": id,
         "description": description,
-        "catalog_file": "catalogue.csv",
+        "catalog_file": "catalogue.parquet" if lists else "catalogue.csv",
         "attributes": [{"column_name": c, "vocabulary": ""} for c in described],
         "assets": {"column_name": "path", "format_column_name": "format"},
         "aggregation_control": {
@@ -101,8 +115,11 @@ def write(folder: str | Path, rows: Sequence[Mapping[str, Any]], *, id: str, des
     }  # fmt: skip
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
-    ordered = table[[*facets, *(c for c in ("time_range",) if c in table), "variable_id", "format", "path"]]
+    ordered = table[[*facets, *(c for c in pieces if c in table), "variable_id", "format", "path"]]
     ordered.to_csv(target / "catalogue.csv", index=False, lineterminator="\n")
+    if lists:
+        kept = ordered.assign(variable_id=ordered["variable_id"].map(list))
+        kept.to_parquet(target / "catalogue.parquet", index=False)
     path = target / "catalogue.json"
     path.write_text(json.dumps(spec, indent=2) + "\n", encoding="utf-8")
     return path

@@ -47,7 +47,7 @@ class Bcsd:
             coarse_climatology=climatology.fit(coarse[list(fine.data_vars)], harmonics=harmonics),
         )
 
-    def __call__(self, coarse: xr.Dataset, *, members: int = 1, seed: int = 0) -> xr.Dataset:
+    def __call__(self, coarse: xr.Dataset, *, members: int = 1, seed: int = 0, first: int = 0) -> xr.Dataset:
         """Downscale; see `Downscaler`. One member, whatever is asked."""
         check_coarse(coarse, self.coarse, self.variables)
         given = coarse[list(self.variables)].transpose("time", "lat", "lon").compute()
@@ -59,7 +59,7 @@ class Bcsd:
         for name, units in self.variables.items():
             field = total[name].clip(min=BOUNDED[name]) if name in BOUNDED else total[name]
             total[name] = field.astype("float32").assign_attrs(coarse[name].attrs | {"units": units})
-        return as_ensemble([total])
+        return as_ensemble([total], first)
 
     def save(self, folder: Path) -> None:
         """Write the card and both climatologies."""

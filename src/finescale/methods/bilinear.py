@@ -21,10 +21,10 @@ class Bilinear:
     coarse: Grid
     variables: dict[str, str]
 
-    def __call__(self, coarse: xr.Dataset, *, members: int = 1, seed: int = 0) -> xr.Dataset:
+    def __call__(self, coarse: xr.Dataset, *, members: int = 1, seed: int = 0, first: int = 0) -> xr.Dataset:
         """Downscale; see `Downscaler`."""
         check_coarse(coarse, self.coarse, self.variables)
-        return as_ensemble([spread(hourly(coarse[list(self.variables)].compute()), self.fine)])
+        return as_ensemble([spread(hourly(coarse[list(self.variables)].compute()), self.fine)], first)
 
     def save(self, folder: Path) -> None:
         """Write the card; there is nothing else."""

@@ -31,13 +31,14 @@ class Downscaler(Protocol):
     @property
     def variables(self) -> dict[str, str]: ...  # noqa: D102
 
-    def __call__(self, coarse: xr.Dataset, *, members: int, seed: int) -> xr.Dataset:
+    def __call__(self, coarse: xr.Dataset, *, members: int, seed: int, first: int = 0) -> xr.Dataset:
         """Downscale.
 
         Args:
             coarse: Fields ``[time, lat, lon]`` on the coarse grid, at steps of whole hours.
             members: Ensemble members wanted; a deterministic method gives one.
             seed: Decides every random draw.
+            first: Number of the first member: members 4 to 7 are the same drawn alone or with 0 to 3.
 
         Returns:
             Fields ``[member, time, lat, lon]``, hourly from the first to the last coarse time.
@@ -111,10 +112,12 @@ def hours_since(time: xr.DataArray) -> NDArray[np.float64]:
     return np.asarray(gaps / np.timedelta64(1, "h"), dtype=np.float64)
 
 
-def as_ensemble(members: Sequence[xr.Dataset]) -> xr.Dataset:
-    """Put realisations side by side along a new first dimension, ``member``."""
+def as_ensemble(members: Sequence[xr.Dataset], first: int = 0) -> xr.Dataset:
+    """Put realisations side by side along a new first dimension, ``member``, numbered from ``first``."""
     index = xr.DataArray(
-        np.arange(len(members)), dims="member", attrs={"standard_name": "realization", "units": "1"}
+        first + np.arange(len(members)),
+        dims="member",
+        attrs={"standard_name": "realization", "units": "1"},
     )
     return xr.concat(list(members), dim="member").assign_coords(member=index).transpose("member", "time", ...)
 

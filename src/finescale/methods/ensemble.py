@@ -23,9 +23,11 @@ def physical(x: NDArray[np.float32], scaling: Scaling) -> NDArray[np.float32]:
     return out
 
 
-def member_axis(count: int) -> xr.DataArray:
-    """The coordinate `member`."""
-    return xr.DataArray(np.arange(count), dims="member", attrs={"standard_name": "realization", "units": "1"})
+def member_axis(count: int, first: int = 0) -> xr.DataArray:
+    """The coordinate `member`, numbered from `first`."""
+    return xr.DataArray(
+        first + np.arange(count), dims="member", attrs={"standard_name": "realization", "units": "1"}
+    )
 
 
 def dataset(
@@ -34,6 +36,7 @@ def dataset(
     time: xr.DataArray,
     grid: Grid,
     attrs: Mapping[str, Mapping[str, object]],
+    first: int = 0,
 ) -> xr.Dataset:
     """An ensemble in memory.
 
@@ -43,11 +46,12 @@ def dataset(
         time: stamps ``[time]``.
         grid: of the fields.
         attrs: attributes of each variable, of which names and units are kept.
+        first: number of the first member.
     """
     dims = ("member", "time", "lat", "lon")
     fields = {
         name: (dims, values[:, :, c], {k: attrs[name][k] for k in KEPT if k in attrs[name]})
         for c, name in enumerate(scaling.variables)
     }
-    coords = {"member": member_axis(len(values)), "time": ("time", time.values, dict(time.attrs))}
+    coords = {"member": member_axis(len(values), first), "time": ("time", time.values, dict(time.attrs))}
     return xr.Dataset(fields, coords=coords | grid.coords())

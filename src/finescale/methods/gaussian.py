@@ -52,7 +52,7 @@ class Gaussian:
         """Grid that it reads."""
         return self.coarsening.coarse
 
-    def __call__(self, coarse: xr.Dataset, *, members: int, seed: int) -> xr.Dataset:
+    def __call__(self, coarse: xr.Dataset, *, members: int, seed: int, first: int = 0) -> xr.Dataset:
         """Downscale; see `Downscaler`."""
         if members < 1:
             raise FinescaleError(f"an ensemble has one member or more: {members}; ask for at least 1")
@@ -67,11 +67,12 @@ class Gaussian:
         begin, end = given.wanted
         out = np.empty((members, end - begin, len(scaling.variables), *self.fine.shape), np.float32)
         for member in range(members):
-            for (first, stop), x in posterior.run((member,)):
-                cut = slice(max(first, begin) - first, min(stop, end) - first)
+            for (start, stop), x in posterior.run((first + member,)):
+                cut = slice(max(start, begin) - start, min(stop, end) - start)
                 kept = physical(x[0, cut].numpy(), scaling)
-                out[member, max(first, begin) - begin : max(first, begin) - begin + len(kept)] = kept
-        return dataset(out, scaling, given.stamps(), self.fine, {n: coarse[n].attrs for n in self.variables})
+                out[member, max(start, begin) - begin : max(start, begin) - begin + len(kept)] = kept
+        attrs = {n: coarse[n].attrs for n in self.variables}
+        return dataset(out, scaling, given.stamps(), self.fine, attrs, first)
 
     def save(self, folder: Path) -> None:
         """Write the card, the climate and what links it to the coarse data."""

@@ -109,6 +109,7 @@ class GenerativeDownscaler:
         *,
         members: int,
         seed: int,
+        first: int = 0,
         scratch: Path | None = None,
         on_progress: Callable[[int, int], None] | None = None,
     ) -> xr.Dataset:
@@ -118,6 +119,7 @@ class GenerativeDownscaler:
             coarse: fields ``[time, lat, lon]`` on the coarse grid; NaN cells are unobserved.
             members: of the ensemble.
             seed: decides every random draw.
+            first: number of the first member.
             scratch: folder for a store that grows block by block; a killed run goes on from there. Without it
                 the ensemble is held in memory.
             on_progress: called with network evaluations done and to be done.
@@ -127,7 +129,7 @@ class GenerativeDownscaler:
         """
         given = self._check(coarse, members)
         attrs = {name: coarse[name].attrs for name in self.variables}
-        waves = self._waves(given, members, seed)
+        waves = self._waves(given, members, seed, first)
         counter = Counter(sum(wave.evaluations[0] for wave in waves), on_progress)
         for wave in waves:
             wave.count = counter
@@ -136,12 +138,12 @@ class GenerativeDownscaler:
             out = np.empty((members, given.stamps().size, len(names), *self.fine.shape), np.float32)
             for wave in waves:
                 for at, values in self._finished(wave, given, self._hourly(given)):
-                    out[wave.members[0] : wave.members[-1] + 1, at : at + values.shape[1]] = values
-            return dataset(out, self.prior.scaling, given.stamps(), self.fine, attrs)
-        stream = Stream(scratch, self._digest(coarse, members, seed))
+                    out[_rows(wave, first), at : at + values.shape[1]] = values
+            return dataset(out, self.prior.scaling, given.stamps(), self.fine, attrs, first)
+        stream = Stream(scratch, self._digest(coarse, (first, members), seed))
         found = stream.resume()
         if found is None:
-            stream.create(members, given.stamps(), self.fine, self.prior.scaling, attrs)
+            stream.create(members, given.stamps(), self.fine, self.prior.scaling, attrs, first)
         counters, tensors = found or ({"group": 0, "front": -1}, {})
         for number in range(counters["group"], len(waves)):
             wave, hourly = waves[number], self._hourly(given)
@@ -150,7 +152,7 @@ class GenerativeDownscaler:
                 hourly.last = tensors.get("last")
             noted = time.monotonic()
             for at, values in self._finished(wave, given, hourly):
-                stream.write(wave.members, at, values, names)
+                stream.write(_rows(wave, first), at, values, names)
                 if time.monotonic() - noted > NOTE_EVERY:
                     stream.mark({"group": number, "front": wave.front}, wave.state() | hourly.state())
                     noted = time.monotonic()
@@ -203,13 +205,13 @@ class GenerativeDownscaler:
     def _hourly(self, given: Conditions) -> Hourly:
         return Hourly(given, self._climate)
 
-    def _groups(self, members: int) -> Iterator[tuple[int, ...]]:
-        for begin in range(0, members, self.group):
-            yield tuple(range(begin, min(begin + self.group, members)))
+    def _groups(self, members: int, first: int) -> Iterator[tuple[int, ...]]:
+        for begin in range(first, first + members, self.group):
+            yield tuple(range(begin, min(begin + self.group, first + members)))
 
-    def _waves(self, given: Conditions, members: int, seed: int) -> list[Wave]:
+    def _waves(self, given: Conditions, members: int, seed: int, first: int = 0) -> list[Wave]:
         covariance = None if self._climate is None else ClimateCovariance(self._climate)
-        return [self._wave(given, group, seed, covariance) for group in self._groups(members)]
+        return [self._wave(given, group, seed, covariance) for group in self._groups(members, first)]
 
     def _wave(
         self, given: Conditions, members: tuple[int, ...], seed: int, covariance: ClimateCovariance | None
@@ -268,7 +270,7 @@ class GenerativeDownscaler:
                 )
             yield max(at, 0), values
 
-    def _digest(self, coarse: xr.Dataset, members: int, seed: int) -> str:
+    def _digest(self, coarse: xr.Dataset, members: tuple[int, int], seed: int) -> str:
         specs = [asdict(s) for s in (self.sampler, self.guidance, self.windows)]
         what = [
             specs,
@@ -288,3 +290,8 @@ class GenerativeDownscaler:
         for tensor in self.prior.denoiser.state_dict().values():
             digest.update(tensor.detach().cpu().numpy().tobytes())
         return digest.hexdigest()
+
+
+def _rows(wave: Wave, first: int) -> slice:
+    """Where a wave's members stand in an ensemble that begins with a number."""
+    return slice(wave.members[0] - first, wave.members[-1] + 1 - first)

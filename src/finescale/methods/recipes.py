@@ -16,6 +16,9 @@ METHODS = {
     "generative": "generative.GenerativeDownscaler",
 }
 
+# Methods whose members differ; the others have one, whatever is asked.
+DRAWING = ("gaussian", "generative")
+
 # What a consumer of a method needs beside numpy and xarray.
 NEEDS = {"gaussian": ("torch", "safetensors"), "generative": ("torch", "safetensors")}
 

@@ -66,9 +66,10 @@ class Stream:
         grid: Grid,
         scaling: Scaling,
         attrs: Mapping[str, Mapping[str, object]],
+        first: int = 0,
     ) -> None:
         """Write coordinates and empty fields."""
-        coords = {"member": member_axis(members), "time": ("time", time.values, dict(time.attrs))}
+        coords = {"member": member_axis(members, first), "time": ("time", time.values, dict(time.attrs))}
         xr.Dataset(coords=coords | grid.coords()).to_zarr(
             self.store, mode="w", zarr_format=3, consolidated=False
         )
@@ -85,14 +86,11 @@ class Stream:
                 attributes={k: str(attrs[name][k]) for k in KEPT if k in attrs[name]},
             )
 
-    def write(
-        self, members: tuple[int, ...], begin: int, values: NDArray[np.float32], names: tuple[str, ...]
-    ) -> None:
-        """Write physical ``[member, time, variable, lat, lon]`` of consecutive members from an hour's position."""
+    def write(self, rows: slice, begin: int, values: NDArray[np.float32], names: tuple[str, ...]) -> None:
+        """Write physical ``[member, time, variable, lat, lon]`` of some rows of members from an hour's position."""
         for c, name in enumerate(names):
             if name not in self._arrays:
                 self._arrays[name] = zarr.open_array(self.store, path=name, mode="r+")
-            rows = slice(members[0], members[-1] + 1)
             self._arrays[name][rows, begin : begin + values.shape[1]] = values[:, :, c]
 
     def mark(self, counters: Mapping[str, int], tensors: Mapping[str, Tensor]) -> None:

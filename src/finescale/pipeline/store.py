@@ -116,6 +116,16 @@ def digest(root: Path, name: str) -> str | None:
     return None
 
 
+def contents(path: Path) -> str:
+    """A hash of a folder's files: names and bytes."""
+    total = hashlib.sha256()
+    for file in sorted(p for p in path.rglob("*") if p.is_file()):
+        total.update(file.relative_to(path).as_posix().encode() + b"\0")
+        with file.open("rb") as opened:
+            total.update(hashlib.file_digest(opened, "sha256").digest())
+    return total.hexdigest()
+
+
 def fingerprint(*parts: str) -> str:
     """A short key of some texts, for scratch folders and tags."""
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]

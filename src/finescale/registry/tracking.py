@@ -1,6 +1,7 @@
 """MLflow's records: one SQLite file and one folder, both inside mlruns/."""
 
 import os
+import shutil
 import sqlite3
 import warnings
 from collections.abc import Callable, Iterable, Mapping
@@ -14,6 +15,7 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 import mlflow
+import yaml
 from mlflow.data.dataset_source_registry import resolve_dataset_source
 from mlflow.data.meta_dataset import MetaDataset
 
@@ -111,6 +113,40 @@ def load(root: Path, uri: str) -> Any:  # noqa: ANN401 - MLflow's wrapper
     os.environ["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] = "false"
     try:
         return quietly(mlflow.pyfunc.load_model, model_uri=uri)
+    except mlflow.exceptions.MlflowException as error:
+        raise FinescaleError(
+            f"the model must be registered: {uri} is not; run the pipeline or name another"
+        ) from error
+
+
+def fetch(root: Path, uri: str, target: Path) -> str:
+    """Copy the method's folder out of a registered model; gives its name and version.
+
+    Args:
+        root: The project, whose mlruns/ holds the registry.
+        uri: ``models:/NAME@ALIAS`` or ``models:/NAME/VERSION``.
+        target: A folder that does not exist.
+    """
+    connect(root)
+    found = version_of(uri)
+    source = quietly(
+        mlflow.artifacts.download_artifacts, artifact_uri=f"models:/{found.name}/{found.version}"
+    )
+    described = yaml.safe_load((Path(source) / "MLmodel").read_text(encoding="utf-8"))
+    inside = described["flavors"]["python_function"]["artifacts"]["model"]["path"]
+    shutil.copytree(Path(source) / inside, target)
+    return f"{found.name} v{found.version}"
+
+
+def version_of(uri: str) -> Any:  # noqa: ANN401 - MLflow's own record
+    """The registered version that a URI means at this moment."""
+    name, _, number = uri.removeprefix("models:/").partition("/")
+    client = mlflow.MlflowClient()
+    try:
+        if number:
+            return client.get_model_version(name, number)
+        name, _, alias = name.partition("@")
+        return client.get_model_version_by_alias(name, alias)
     except mlflow.exceptions.MlflowException as error:
         raise FinescaleError(
             f"the model must be registered: {uri} is not; run the pipeline or name another"

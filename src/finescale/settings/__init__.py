@@ -1,7 +1,8 @@
 """The one schema of params.yaml: frozen, checked once, every unknown key an error that names its line."""
 
 from finescale.settings.data import Series
+from finescale.settings.operation import Production, Promotion
 from finescale.settings.reading import given, load_settings
 from finescale.settings.schema import Settings
 
-__all__ = ["Series", "Settings", "given", "load_settings"]
+__all__ = ["Production", "Promotion", "Series", "Settings", "given", "load_settings"]

@@ -8,6 +8,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from finescale.settings.data import Coarse, Correct, Data, Split, World
 from finescale.settings.learning import Climate, Generative, Prior
+from finescale.settings.operation import Production, Promotion
 from finescale.settings.section import Name, Period, Section
 
 BUILT_IN = ("bilinear", "bcsd", "gaussian")  # methods that need no section of their own
@@ -108,6 +109,8 @@ class Settings(Section):
     score: Score = Score()
     gates: Gates = Gates()
     registry: Registry = Registry()
+    production: Production = Production()
+    promotion: Promotion = Promotion()
 
     @model_validator(mode="after")
     def _sources_can_be_found(self) -> "Settings":

@@ -1,11 +1,14 @@
 """Stages ``harmonise-*``: one form for every source, and a gate behind it."""
 
+import xarray as xr
+
 from finescale.climate.harmonise import harmonise
 from finescale.grid.clock import on_the_clock
 from finescale.grid.grid import Grid
 from finescale.grid.regrid import conservative
 from finescale.pipeline.desk import Desk
 from finescale.pipeline.stages.gate import check
+from finescale.settings import Series
 
 WHOLE_CELL = 0.999  # share of a coarse cell that the model's cells must cover
 
@@ -31,11 +34,18 @@ def gcm(desk: Desk, gcm: str) -> None:
     target = Grid.from_dataset(desk.open("coarse-reference"))
     written = [name for name in desk.stage.writes if not name.startswith("gates-")]
     for name in written:
-        ds = harmonise(
-            desk.open(f"raw-{name}"), variables=variables, calendar=source.calendar, gaps=source.gaps
-        )
-        if not name.startswith("truth-"):
-            observed = on_the_clock(ds["time"], desk.setting("coarse").every)
-            ds = conservative(ds.isel(time=observed), target, coverage=WHOLE_CELL)
+        raw = desk.open(f"raw-{name}")
+        if name.startswith("truth-"):
+            ds = harmonise(raw, variables=variables, calendar=source.calendar, gaps=source.gaps)
+        else:
+            ds = on_coarse_grid(raw, variables, source, target, desk.setting("coarse").every)
         desk.save(name, ds)
     check(desk, "harmonised", written, f"gates-{gcm}")
+
+
+def on_coarse_grid(
+    raw: xr.Dataset, variables: list[str], source: Series, grid: Grid, every: int
+) -> xr.Dataset:
+    """A climate model's run as published, in our form, at the observed hours, on a coarse grid; lazily."""
+    ds = harmonise(raw, variables=variables, calendar=source.calendar, gaps=source.gaps)
+    return conservative(ds.isel(time=on_the_clock(ds["time"], every)), grid, coverage=WHOLE_CELL)

@@ -1,0 +1,64 @@
+"""What the command line does with finished models: productions, catalogues, promotion."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from finescale.cli.progress import reporter
+from finescale.errors import FinescaleError
+from finescale.pipeline.project import Project
+from finescale.settings import Production
+
+
+def produce_product(root: Path, given: dict[str, Any], workers: int) -> None:
+    """Produce what params.yaml asks for, changed by what the command line gives."""
+    from finescale.service.job import Result
+    from finescale.service.run import produce
+
+    home = root.resolve()
+    request = _request(Project(home).settings.production, given)
+
+    def done(result: Result) -> None:
+        said = f"  {result.reason}" if result.reason else ""
+        print(f"{result.state:9} {result.piece}{said}", flush=True)
+
+    with reporter("produce") as progress:
+        manifest = produce(home, request, workers=workers, done=done, progress=progress)
+    counts = ", ".join(f"{number} {state}" for state, number in manifest.counts.items())
+    print(f"{counts}; {manifest.path.parent / 'catalogue.json'}")
+    if manifest.counts["failed"]:
+        sys.exit(1)
+
+
+def _request(default: Production, given: dict[str, Any]) -> Production:
+    """The project's request with the values of the command line in it."""
+    said = {key: value for key, value in given.items() if value}
+    if given["seed"] is not None:
+        said["seed"] = given["seed"]
+    if "periods" in said:
+        said["periods"] = [_period(text) for text in said["periods"]]
+    try:
+        return Production.model_validate(default.model_dump() | said)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the request"
+        raise FinescaleError(f"{where}: {first['msg'].removeprefix('Value error, ')}") from error
+
+
+def _period(text: str) -> tuple[str, str]:
+    first, sign, last = text.partition(":")
+    if not sign:
+        raise FinescaleError(f"a period is FIRST:LAST: {text!r} has no colon; write 2016-01-05:2016-02-03")
+    return first, last
+
+
+def publish_product(product: Path, base: str | None, *, check: bool) -> str:
+    """Check a product, or write its catalogue anew; gives a line that says what was found or written."""
+    from finescale.service import check as checking
+    from finescale.service.publish import publish
+
+    if check:
+        return checking.check(product)
+    return f"{publish(product, base)} written"
