@@ -72,11 +72,9 @@ def write(
     id: str,
     description: str,
     joined: Mapping[str, str] | None = None,
+    about: Sequence[str] = (),
 ) -> Path:
     """Write a catalogue of assets: `catalogue.json` and `catalogue.csv`.
-
-    Where an asset holds several variables its `variable_id` is a tuple of names; then there is a `catalogue.parquet`
-    too, which keeps lists as lists, and intake-esm reads that one.
 
     Args:
         folder: where the catalogue goes; relative paths in the rows start here.
@@ -84,6 +82,7 @@ def write(
         id: name of the catalogue.
         description: a sentence on what it holds.
         joined: columns that tell pieces of one series apart, and the dimension along which they join.
+        about: columns that describe an asset and tell no series from another.
     """
     pieces = {"time_range": "time", **(joined or {})}
     table = pd.DataFrame(list(rows))
@@ -93,7 +92,7 @@ def write(
         table["format"] = [
             "zarr" if str(p).rstrip("/").endswith(".zarr") else "netcdf" for p in table["path"]
         ]
-    facets = [c for c in table.columns if c not in ("path", "format", "variable_id", *pieces)]
+    facets = [c for c in table.columns if c not in ("path", "format", "variable_id", *pieces, *about)]
     described = [c for c in table.columns if c not in ("path", "format")]
     aggregations: list[dict[str, Any]] = [{"type": "union", "attribute_name": "variable_id"}]
     aggregations += [
@@ -101,12 +100,11 @@ def write(
         for column, dimension in pieces.items()
         if column in table.columns
     ]
-    lists = table["variable_id"].map(lambda cell: isinstance(cell, tuple | list)).any()
     spec = {
         "esmcat_version": "0.1.0",
         "id": id,
         "description": description,
-        "catalog_file": "catalogue.parquet" if lists else "catalogue.csv",
+        "catalog_file": "catalogue.csv",
         "attributes": [{"column_name": c, "vocabulary": ""} for c in described],
         "assets": {"column_name": "path", "format_column_name": "format"},
         "aggregation_control": {
@@ -115,11 +113,8 @@ def write(
     }  # fmt: skip
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
-    ordered = table[[*facets, *(c for c in pieces if c in table), "variable_id", "format", "path"]]
+    ordered = table[[*facets, *(c for c in (*pieces, *about) if c in table), "variable_id", "format", "path"]]
     ordered.to_csv(target / "catalogue.csv", index=False, lineterminator="\n")
-    if lists:
-        kept = ordered.assign(variable_id=ordered["variable_id"].map(list))
-        kept.to_parquet(target / "catalogue.parquet", index=False)
     path = target / "catalogue.json"
     path.write_text(json.dumps(spec, indent=2) + "\n", encoding="utf-8")
     return path

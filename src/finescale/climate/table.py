@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import io
 import json
 import posixpath
 import re
@@ -14,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import fsspec
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.csv as pacsv
@@ -155,8 +153,6 @@ def _read_table(address: str, name: str, options: dict[str, Any]) -> pd.DataFram
     try:
         with fsspec.open(address, "rb", **options) as file:
             raw = file.read()
-        if raw[:4] == b"PAR1":
-            return _as_text(pd.read_parquet(io.BytesIO(raw)))
         raw = gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw
         names = pacsv.open_csv(
             pa.BufferReader(raw), parse_options=pacsv.ParseOptions(invalid_row_handler=note)
@@ -185,21 +181,6 @@ def _read_table(address: str, name: str, options: dict[str, Any]) -> pd.DataFram
         )
     frame: pd.DataFrame = table.to_pandas(types_mapper={pa.string(): pd.ArrowDtype(pa.string())}.get)
     return frame
-
-
-def _as_text(table: pd.DataFrame) -> pd.DataFrame:
-    """Every cell as text or missing; lists of names with a space between."""
-    text = {
-        name: column.map(lambda cell: cell if isinstance(cell, str) or cell is None else _word(cell))
-        for name, column in table.items()
-    }
-    return pd.DataFrame(text).astype(pd.ArrowDtype(pa.string()))
-
-
-def _word(cell: Any) -> str | None:  # noqa: ANN401 - whatever a Parquet column holds
-    if isinstance(cell, np.ndarray | list | tuple):
-        return " ".join(map(str, cell))
-    return None if pd.isna(cell) else str(cell)
 
 
 def _plain_variables(catalogue: Catalogue) -> Catalogue:

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from finescale.climate import catalogue
 from finescale.errors import FinescaleError
 from finescale.pipeline import store
-from finescale.quality import holes
-from finescale.service import summary
+from finescale.service import hierarchy, summary
 from finescale.service.provenance import REQUIRED
 from finescale.service.publish import read_manifest
 
@@ -39,7 +38,7 @@ def check(out: Path) -> str:
         found = list(_store(path, entry))
         faults += [f"{entry['store']}: {fault}" for fault in found]
         if not found and "piece" in entry:
-            missing[entry["store"]] = _missing(store.open_path(path))
+            missing[entry["store"]] = _missing(hierarchy.open_all(path))
     faults += _stray(missing)
     if not faults:
         faults = [*_summaries(out, body)]
@@ -56,10 +55,10 @@ def _catalogue(out: Path, entries: list[dict[str, Any]]) -> Iterator[str]:
     """Whether the catalogue lists every whole store, and nothing else."""
     table = catalogue.load(out / "catalogue.json").table
     listed = {str(path) for path in table["path"]}
-    for entry in entries:
-        if not any(path.endswith(f"/{entry['store']}") for path in listed):
-            yield f"{entry['store']}: the catalogue does not list it; run `finescale publish`"
-    known = tuple(f"/{entry['store']}" for entry in entries)
+    known = tuple(f"/{entry['store']}/{name}" for entry in entries for name in entry["variables"])
+    for place in known:
+        if not any(path.endswith(place) for path in listed):
+            yield f"{place[1:]}: the catalogue does not list it; run `finescale publish`"
     yield from (
         f"{path}: no whole store; run `finescale publish`" for path in listed if not path.endswith(known)
     )
@@ -71,11 +70,11 @@ def _store(path: Path, entry: dict[str, Any]) -> Iterator[str]:
         yield "it is missing; run `finescale produce` again"
         return
     if store.contents(path) != entry["sha256"]:
-        gaps = {name: int(n) for name, n in holes.count(path).items() if n}
+        gaps = hierarchy.gaps(path)
         said = f", chunks are missing: {gaps}" if gaps else ""
         yield f"its files are not those that were written{said}; run `finescale produce` again"
         return
-    ds = store.open_path(path)
+    ds = hierarchy.open_all(path)
     if lost := [key for key in REQUIRED if not str(ds.attrs.get(key, "")).strip()]:
         yield f"attributes are missing: {', '.join(lost)}"
     for name in entry["variables"]:
@@ -129,11 +128,11 @@ def _summaries(out: Path, body: dict[str, Any]) -> Iterator[str]:
     for entry in body["summaries"]:
         blocks: dict[str, list[xr.Dataset]] = {}
         for piece in entry["pieces"]:
-            sums = summary.sums(store.open_path(out / stores[piece]))
+            sums = summary.sums(hierarchy.open_all(out / stores[piece]))
             blocks.setdefault(piece.rpartition("members-")[2], []).append(sums)
         frequency: summary.Frequency = "monthly" if entry["table_id"] == "mon" else "annual"
         again = summary.merge(list(blocks.values()), frequency)
-        written = store.open_path(out / entry["store"])
+        written = hierarchy.open_all(out / entry["store"])
         for name in entry["variables"]:
             if not np.allclose(
                 again[name].values, written[name].values, rtol=1e-5, atol=1e-6, equal_nan=True

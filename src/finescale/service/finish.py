@@ -12,7 +12,7 @@ import xarray as xr
 from finescale import __version__
 from finescale.pipeline import store
 from finescale.pipeline.project import Project
-from finescale.service import provenance, publish
+from finescale.service import hierarchy, provenance, publish
 from finescale.service.job import Job, Piece, Result, State
 from finescale.service.receipt import write_json
 from finescale.service.summary import TABLES, Frequency, merge
@@ -76,6 +76,8 @@ def finish(job: Job, results: Sequence[Result]) -> Manifest:
     write_json(job.out / MANIFEST, body)
     if whole:
         publish.publish(job.out)
+    else:
+        publish.withdraw(job.out)
     return Manifest(job.out / MANIFEST, body)
 
 
@@ -123,11 +125,11 @@ def _summary(
         store.remove(draft)
         draft.parent.mkdir(parents=True, exist_ok=True)
         merged = merge(sums, frequency)
-        store.save_dataset(merged, draft)
+        hierarchy.save(merged.drop_vars("hours").assign_coords(hours=merged["hours"]), draft)
         known = {
             "of": of,
             "sha256": store.contents(draft),
-            "variables": [str(n) for n in merged.data_vars if n != "hours"],
+            "variables": sorted(str(n) for n in merged.data_vars if n != "hours"),
             "first": f"{merged['time'].values[0]!s:.16}",
             "last": f"{merged['time'].values[-1]!s:.16}",
         }

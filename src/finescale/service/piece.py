@@ -16,7 +16,7 @@ from finescale.pipeline.project import Project
 from finescale.quality import gates, profile
 from finescale.quality.verdicts import GateError
 from finescale.registry.lock import locked
-from finescale.service import provenance, summary
+from finescale.service import hierarchy, provenance, summary
 from finescale.service.inputs import prepared
 from finescale.service.job import Job, Piece, Result
 from finescale.service.period import cut, inside
@@ -65,9 +65,9 @@ def _produce(job: Job, piece: Piece, given: xr.Dataset, key: str, progress: Prog
     draft = target.with_name(f".{target.name}.draft")
     store.remove(draft)
     draft.parent.mkdir(parents=True, exist_ok=True)
-    store.save_dataset(described, draft)
+    hierarchy.save(described, draft)
     _gate(job, piece, draft)
-    written = store.open_path(draft)
+    written = hierarchy.open_all(draft)
     sums = job.sums(piece)
     sums_draft = sums.with_name(f".{sums.name}.draft")
     store.remove(sums_draft)
@@ -94,7 +94,7 @@ def _draw(
 def _gate(job: Job, piece: Piece, draft: Path) -> None:
     """Let the written store through the gate of ensembles, or keep the pages that say why not."""
     waivers = [waiver.model_dump() for waiver in Project(job.root).settings.gates.waivers]
-    found = profile.profile(store.open_path(draft), name=piece.name, store=draft)
+    found = profile.profile(hierarchy.open_all(draft), name=piece.name)
     try:
         gates.check(found, "ensemble", waivers=waivers)
     except GateError as error:

@@ -1,10 +1,12 @@
-"""The catalogue of a product, for whoever reads it: intake-esm's JSON with a Parquet table, and the same as CSV."""
+"""The catalogue of a product, for whoever reads it: intake-esm's JSON, its table as CSV and as Parquet."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import xarray as xr
+import pandas as pd
+import zarr
 
 from finescale.climate import catalogue
 from finescale.errors import FinescaleError
@@ -33,13 +35,27 @@ def publish(out: Path, base: str | None = None) -> Path:
     """
     body = read_manifest(out)
     address = (base or out.resolve().as_uri()).rstrip("/")
-    rows = [_row(out, address, entry, "1hr") for entry in body["pieces"] if "store" in entry]
-    rows += [_row(out, address, entry, str(entry["table_id"])) for entry in body["summaries"]]
+    tables = [(entry, "1hr") for entry in body["pieces"] if "store" in entry]
+    tables += [(entry, str(entry["table_id"])) for entry in body["summaries"]]
+    rows = [row for entry, table in tables for row in _rows(out, address, entry, table)]
     if not rows:
         raise FinescaleError(f"a catalogue lists whole stores: {out.name} has none; see manifest.json")
+    pd.DataFrame(rows).to_parquet(out / "catalogue.parquet", index=False)
+    name = f"finescale-{out.resolve().name}"
     return catalogue.write(
-        out, rows, id=f"finescale-{out.name}", description=DESCRIPTION, joined={"member_block": "member"}
+        out,
+        rows,
+        id=name,
+        description=DESCRIPTION,
+        joined={"member_block": "member"},
+        about=("license", "further_info_url"),
     )
+
+
+def withdraw(out: Path) -> None:
+    """Remove the catalogue: nothing that it listed is whole any more."""
+    for name in ("catalogue.json", "catalogue.csv", "catalogue.parquet"):
+        (out / name).unlink(missing_ok=True)
 
 
 def read_manifest(out: Path) -> dict[str, Any]:
@@ -51,21 +67,20 @@ def read_manifest(out: Path) -> dict[str, Any]:
     return body
 
 
-def _row(out: Path, address: str, entry: dict[str, Any], table: str) -> dict[str, Any]:
-    """One row a store."""
-    attrs = xr.open_zarr(out / entry["store"], consolidated=False, chunks=None).attrs
+def _rows(out: Path, address: str, entry: dict[str, Any], table: str) -> Iterator[dict[str, Any]]:
+    """One row a variable of a store."""
+    attrs = zarr.open_group(out / entry["store"], mode="r").attrs.asdict()
     place = entry["store"].split("/")
     members = entry["piece"].rpartition("members-")[2] if "piece" in entry else "all"
-    return {
+    common = {
         "activity_id": "downscaling",
-        **{column: attrs.get(name, "unknown").split("\n")[0] for column, name in FACETS.items()},
+        **{column: str(attrs.get(name, "unknown")).split("\n")[0] for column, name in FACETS.items()},
         "gcm": place[1],
         "method": attrs["downscaling_method"],
         "model": attrs["downscaling_model"],
         "table_id": table,
         "member_block": members,
         "time_range": "-".join("".join(filter(str.isdigit, entry[end]))[:12] for end in ("first", "last")),
-        "variable_id": tuple(entry["variables"]),
-        "format": "zarr",
-        "path": f"{address}/{entry['store']}",
     }
+    for name in entry["variables"]:
+        yield {**common, "variable_id": name, "format": "zarr", "path": f"{address}/{entry['store']}/{name}"}
