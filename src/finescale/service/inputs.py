@@ -42,7 +42,7 @@ def _key(job: Job, settings: Settings, gcm: str, scenario: str) -> str:
     data = settings.data
     fitted = store.contents(job.root / store.path_of(f"correction-{gcm}"))
     source = data.gcms[gcm].model_dump_json()
-    parts = (data.catalogue, str(data.variables), str(data.region), str(data.margin), source, scenario)
+    parts = (str(data.catalogue), str(data.variables), str(data.region), str(data.margin), source, scenario)
     grid = card.load(job.folder).coarse
     return store.fingerprint(*parts, settings.coarse.model_dump_json(), fitted, str(grid))
 
@@ -51,6 +51,7 @@ def _make(job: Job, settings: Settings, gcm: str, scenario: str, target: Path, p
     from finescale.climate.retrieve import retrieve
 
     data, source = settings.data, settings.data.gcms[gcm]
+    assert data.catalogue is not None
     variables = list(data.variables)
     series = open_series(
         job.root / data.catalogue if "://" not in data.catalogue else data.catalogue,

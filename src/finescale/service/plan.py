@@ -32,13 +32,17 @@ def plan(root: Path, request: Production) -> Job:
             f"a production takes climate models of params.yaml: {', '.join(unknown)} unknown; "
             f"choose out of {', '.join(project.settings.data.gcms)}"
         )
+    if not gcms:
+        raise FinescaleError("a production needs a climate model: data.gcms names none; add one to params.yaml")
     for name in gcms:
         store.open_dataset(root, f"correction-{name}")
     out = (root / request.out).resolve()
     model = _settle(root, out, request.model)
     whole = range(0, request.members if model.draws else 1, request.block)
     last = request.members if model.draws else 1
-    periods = request.periods or (project.settings.downscale.period,)
+    default = project.settings.downscale.period
+    assert default is not None
+    periods = request.periods or (default,)
     pieces = tuple(
         Piece(gcm, scenario, period, first, min(request.block, last - first))
         for gcm, scenario, period, first in product(gcms, request.scenarios, periods, whole)

@@ -53,10 +53,11 @@ def describe(ensemble: xr.Dataset, source: Mapping[str, Any], job: Job, piece: P
     """
     attrs = {key: str(source[key]) for key in INHERITED if key in source}
     project = Project(job.root)
-    model = job.model
+    model, correct = job.model, project.settings.correct
+    assert correct is not None
     steps = [
         *str(source.get("history", "")).splitlines(),
-        f"finescale: bias-corrected on the coarse grid by {project.settings.correct.method}",
+        f"finescale: bias-corrected on the coarse grid by {correct.method}",
         f"finescale: members {piece.block} drawn by {model.version} ({model.method}), seed {job.request.seed}",
     ]
     attrs |= {
