@@ -33,7 +33,9 @@ def plan(root: Path, request: Production) -> Job:
             f"choose out of {', '.join(project.settings.data.gcms)}"
         )
     if not gcms:
-        raise FinescaleError("a production needs a climate model: data.gcms names none; add one to params.yaml")
+        raise FinescaleError(
+            "a production needs a climate model: data.gcms names none; add one to params.yaml"
+        )
     for name in gcms:
         store.open_dataset(root, f"correction-{name}")
     out = (root / request.out).resolve()
