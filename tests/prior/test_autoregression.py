@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 from scipy.linalg import solve_toeplitz
+from simulation import simulate
 
-from finescale.prior.autoregression import correlation, levinson, simulate, toeplitz
+from finescale.prior.autoregression import correlation, levinson, toeplitz
 
 
 def damped(lags: int) -> np.ndarray:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from simulation import draw
 
 from finescale.fields.context import Context
 from finescale.fields.scaling import Scaling
@@ -65,12 +66,8 @@ def test_untrained_epsilon_leaves_the_state():
 def test_the_expected_error_is_the_error(climate, world, level):
     """The weight of the loss is right for data of the climate itself: unit loss at every noise level."""
     denoiser = build(PriorSpec(("a", "b"), window=3, network=TINY), climate)
-    generator = torch.Generator().manual_seed(0)
     when = torch.zeros(3, 2)
-    k = len(climate.variance)
-    x = climate.draw(
-        when, torch.randn(300, 3, k, generator=generator), torch.randn(300, 3, 2, 12, 12, generator=generator)
-    )
+    x = draw(climate, 300, when, torch.Generator().manual_seed(0))
     sigma = torch.full((300,), level)
     got = denoiser(x + level * noise(*x.shape, seed=3), sigma, Context(when[None]))
     scale = denoiser.error_scale(sigma, 3)[..., None, None]

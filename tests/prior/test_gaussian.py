@@ -8,6 +8,8 @@ import pytest
 import torch
 import xarray as xr
 from red_world import drifting_waves
+from scipy.fft import dctn, idctn
+from simulation import draw
 
 from finescale.errors import FinescaleError
 from finescale.fields.context import clock
@@ -30,11 +32,14 @@ def dense(climate: GaussianClimate) -> np.ndarray:
     eof = climate.eofs.double().flatten(1).numpy()
     size, cells = eof.shape[1], climate.mask[0].numel()
     full = np.einsum("kts,kn,km->tnsm", toeplitz(climate.autocovariance(WINDOW)), eof, eof, optimize=True)
-    for c, rho in enumerate(climate.residual_autocovariance(WINDOW)):
-        own = climate.patterns[climate.owner == c].double().flatten(1).numpy()
+    unit = torch.eye(cells).view(cells, *climate.mask.shape[1:])
+    waves = climate.bands(unit).double().numpy()
+    for g, rho in zip(climate.groups, climate.residual_autocovariance(WINDOW), strict=True):
+        own = climate.patterns[g.rows, g.span].double().numpy()
+        basis = waves[:, g.span]
         free = np.zeros((size, size))
-        place = slice(c * cells, (c + 1) * cells)
-        free[place, place] = np.eye(cells) - own.T @ own
+        place = slice(g.variable * cells, (g.variable + 1) * cells)
+        free[place, place] = basis @ (np.eye(own.shape[1]) - own.T @ own) @ basis.T
         full += np.einsum("ts,nm->tnsm", toeplitz(rho[None])[0], free)
     return full.reshape(size * WINDOW, size * WINDOW)
 
@@ -95,14 +100,8 @@ def test_fit_finds_the_law_it_was_drawn_from(climate, world):
 
 
 def test_draws_have_the_fitted_covariance(climate):
-    generator = torch.Generator().manual_seed(3)
     when = torch.zeros(6, 2)
-    k = len(climate.variance)
-    draws = climate.draw(
-        when,
-        torch.randn(4000, 6, k, generator=generator),
-        torch.randn(4000, 6, 2, 12, 12, generator=generator),
-    )
+    draws = draw(climate, 4000, when, torch.Generator().manual_seed(3))
     a = draws - climate.mean(when)
     z = climate.project(a)[..., 0].double().numpy()
     for lag in range(6):
@@ -142,6 +141,22 @@ def test_joint_law_is_the_dense_one_and_knows_that_weather_moves(tmp_path):
     assert torch.equal(again.cross, joint.cross)
 
 
+def test_what_no_eof_explains_keeps_its_spectrum():
+    """Red fields with many more directions than patterns: the smallest scales keep their power within 30 %."""
+    rng = np.random.default_rng(0)
+    wave = np.hypot(np.arange(24)[:, None], np.arange(24)[None, :])
+    x = idctn(rng.standard_normal((2000, 24, 24)) / (1 + wave) ** 3, axes=(1, 2), norm="ortho")
+    time = np.datetime64("2001-01-01", "ns") + np.arange(2000) * np.timedelta64(1, "h")
+    coords = {"time": time, "lat": np.arange(24.0), "lon": np.arange(24.0)}
+    ds = xr.Dataset({"a": (("time", "lat", "lon"), x.astype(np.float32))}, coords=coords)
+    climate = GaussianClimate.fit(ds, Scaling("mean-std", ("a",), (0.0,), (1.0,)), modes=40, order=2)
+    drawn = draw(climate, 400, torch.zeros(1, 2), torch.Generator().manual_seed(0))[:, 0, 0].numpy()
+    power = [(dctn(v, axes=(1, 2), norm="ortho") ** 2).mean(0) for v in (drawn, x)]
+    for low in (4, 8, 12, 16, 20, 24):
+        ring = (wave >= low) & (wave < low + 4)
+        assert power[0][ring].mean() == pytest.approx(power[1][ring].mean(), rel=0.3)
+
+
 def test_survives_a_file(climate, tmp_path):
     climate.to_dataset().to_netcdf(tmp_path / "climate.nc")
     with xr.open_dataset(tmp_path / "climate.nc") as ds:
@@ -169,28 +184,31 @@ def test_masked_cells_stay_empty_and_disturb_nothing(world):
     assert torch.equal(inside, again)
 
 
-def test_streaming_patterns_are_those_of_a_plain_svd():
+def test_streaming_patterns_are_those_of_a_plain_svd_of_each_band():
     rng = np.random.default_rng(0)
-    a = (rng.standard_normal((500, 30)) * 3 * 0.7 ** np.arange(30)) @ np.linalg.qr(
-        rng.standard_normal((30, 30))
-    )[0]
+    mix = np.linalg.qr(rng.standard_normal((30, 30)))[0]
+    a = (rng.standard_normal((500, 30)) * 3 * 0.7 ** np.arange(30)) @ mix
     a = a.astype(np.float32)[:, None]
 
     def anomalies(every):
         for start in range(0, 500, 64):
             yield start, a[start : start + 64 : every]
 
-    found = eofs.find_patterns(anomalies, 1, 30, 5, seed=0, power=4)
-    _, _, right = np.linalg.svd(a[:, 0], full_matrices=False)
-    angles = np.linalg.svd(found.fields @ right[:5].T, compute_uv=False)
-    assert angles.min() > 0.99
+    found = eofs.find_patterns(anomalies, 1, (0, 20, 30), 8)
+    assert len(found.owner) == 8
+    for group in eofs.groups_of(found.owner, found.edges, 1):
+        mine = found.fields[group.rows]
+        assert (np.delete(mine, np.r_[group.span], axis=1) == 0).all()
+        _, _, right = np.linalg.svd(a[:, 0, group.span], full_matrices=False)
+        angles = np.linalg.svd(mine[:, group.span] @ right[: len(mine)].T, compute_uv=False)
+        assert angles.min() > 0.999
 
 
 def test_lagged_sums_do_not_cross_gaps():
     """Two unbroken halves give the mean of what each gives alone."""
     rng = np.random.default_rng(0)
     a = np.cumsum(rng.standard_normal((200, 1, 8)), axis=0).astype(np.float32)
-    patterns = eofs.Patterns(np.eye(8, dtype=np.float32)[:3], np.zeros(3, dtype=np.int64))
+    patterns = eofs.Patterns(np.eye(8, dtype=np.float32)[:3], np.zeros(3, dtype=np.int64), (0, 4, 8))
 
     def stream(part, block=32):
         return lambda every: ((s, part[s : s + block : every]) for s in range(0, len(part), block))

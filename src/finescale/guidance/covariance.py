@@ -1,6 +1,6 @@
 """The covariance of x_0 given x_t under the fitted linear-Gaussian climate, seen through the observation.
 
-The climate is independent along orthogonal axes: each EOF (and, per variable, each direction that no EOF explains)
+The climate is independent along orthogonal axes: each EOF (and, per band of waves, each direction that no EOF explains)
 has its own stationary series with principal axes in time. White noise of variance sigma^2 leaves these axes alone
 and turns each variance v into v sigma^2 / (v + sigma^2). So C_t = (Sigma^-1 + I / sigma^2)^-1 is known in
 closed form, and H C_t H^T + R is a small matrix that depends on the noise level and on what is observed, not on
@@ -16,6 +16,7 @@ from torch import Tensor
 
 from finescale.guidance.iterative import System, middle_factor
 from finescale.guidance.observation import Segment, Source
+from finescale.guidance.seen import Seen, through_bands, through_eofs
 from finescale.prior.gaussian import GaussianClimate
 
 # Bytes of factors that are kept: those of the middle of a series serve again and again.
@@ -45,12 +46,11 @@ class ClimateCovariance:
     def __init__(self, climate: GaussianClimate, jitter: float = 1e-6, dense: int = 2600) -> None:
         self.climate, self.jitter, self.dense = climate, jitter, dense
         self._factors: OrderedDict[tuple[object, ...], Tensor] = OrderedDict()
-        self._eofs: Tensor = climate.eofs.double()
         self._times: OrderedDict[tuple[object, ...], list[Tensor]] = OrderedDict()
         self._systems: OrderedDict[tuple[object, ...], tuple[tuple[Tensor, Tensor], Tensor, Tensor]] = (
             OrderedDict()
         )
-        self._seen: dict[int, tuple[Source, Tensor, Tensor]] = {}
+        self._seen: dict[int, tuple[Source, Seen]] = {}
 
     def solve(self, segment: Segment, frames: int, sigma: float, r: Tensor) -> Tensor:
         """Return u = (H C_t H^T + R)^-1 r for residuals ``[M, n]``; masked entries stay zero."""
@@ -75,21 +75,31 @@ class ClimateCovariance:
         """
         climate, modes = self.climate, len(self.climate.variance)
         kernels = self._kernels(segment, like.shape[1], sigma, own)
-        white = torch.zeros_like(like[:, own])
-        series: Tensor | float = 0.0
+        frames = own.stop - own.start
+        parts = [like.new_zeros(len(u), frames, g.span.stop - g.span.start) for g in climate.groups]
+        series = like.new_zeros(len(u), frames, modes)
         for (source, _), kernel, piece in zip(segment.parts, kernels, segment.split(u), strict=True):
             kernel, piece = kernel.to(like), piece.to(like)
-            seen = self._source(source)[0].to(like)
+            seen = self._source(source).eofs.to(like)
             observed = (piece.flatten(-2) @ seen.T).permute(2, 1, 0)
             series = series + (kernel[:modes] @ observed).permute(2, 1, 0)
             channels = list(source.channels)
-            rest = torch.einsum("cts,mscn->mtcn", kernel[modes:][channels], piece)
-            white[:, :, channels] += source.space.adjoint(rest)
-        out: Tensor = (white + climate.reconstruct(series - climate.project(white))) * climate.mask
+            fields = like.new_zeros(*piece.shape[:2], *climate.mask.shape)
+            fields[:, :, channels] = source.space.adjoint(piece) * climate.mask[channels]
+            waves = climate.bands(fields)
+            for number, g in enumerate(climate.groups):
+                if g.variable in channels and g.free:
+                    parts[number] = parts[number] + kernel[modes + number] @ waves[:, :, g.variable, g.span]
+        for number, g in enumerate(climate.groups):
+            pattern = climate.patterns[g.rows, g.span]
+            parts[number] = parts[number] - (parts[number] @ pattern.T) @ pattern
+        out: Tensor = (
+            climate.bands.inverse(climate.joined(parts)) + climate.reconstruct(series)
+        ) * climate.mask
         return out
 
     def _kernels(self, segment: Segment, frames: int, sigma: float, own: slice) -> list[Tensor]:
-        """For each product, covariance in time of every axis between wanted frames and stamps ``[K + C, own, S]``."""
+        """For each product, covariance in time of every axis between wanted frames and stamps ``[K + G, own, S]``."""
         key = (segment.layout, frames, sigma, own.start, own.stop)
         if key not in self._times:
             axes, left = self._waves(frames, sigma)
@@ -105,57 +115,46 @@ class ClimateCovariance:
     def _system(self, segment: Segment, frames: int, sigma: float) -> System:
         key = (segment.layout, frames, sigma)
         source, view = segment.parts[0]
-        seen, free = self._source(source)
+        view_of = self._source(source)
         if key not in self._systems:
             axes, left = self._waves(frames, sigma)
             mine = torch.einsum("at,kti->kai", view.time, axes)
             time = torch.einsum("kai,ki,kbi->kab", mine, left, mine)
             modes = len(self.climate.variance)
-            pair = (time[:modes], time[modes:][list(source.channels)])
-            scale = (seen.square() * pair[0].diagonal(dim1=1, dim2=2).mean(1)[:, None]).sum(0).mean()
+            pair = (time[:modes], time[modes:][view_of.groups])
+            scale = (view_of.eofs.square() * pair[0].diagonal(dim1=1, dim2=2).mean(1)[:, None]).sum(0).mean()
             error = source.error.double()[None, :, None].expand(len(view.time), -1, source.space.size)
             error = error.flatten() + self.jitter * scale
-            self._systems[key] = (pair, error, middle_factor(seen, free, pair, error))
+            self._systems[key] = (pair, error, middle_factor(view_of, pair, error))
             while len(self._systems) > KERNELS:
                 self._systems.popitem(last=False)
         pair, error, factor = self._systems[key]
-        return System(seen, free, pair, error, segment.mask.double(), factor)
+        return System(view_of, pair, error, segment.mask.double(), factor)
 
     def _waves(self, frames: int, sigma: float) -> tuple[Tensor, Tensor]:
         axes, variance = (v.double() for v in self.climate.waves(frames))
         return axes, variance if math.isinf(sigma) else variance * sigma**2 / (variance + sigma**2)
 
-    def _source(self, source: Source) -> tuple[Tensor, Tensor]:
-        """What a product sees of each EOF ``[K, C * n]`` and of the space without EOFs ``[C, n, n]``."""
+    def _source(self, source: Source) -> Seen:
+        """What a product sees of the climate."""
         if id(source) not in self._seen:
-            channels = list(source.channels)
-            eofs = source.space.apply(self._eofs[:, channels])
-            white = self.climate.mask[channels].double()
-            rows = source.space.adjoint(torch.eye(source.space.size, dtype=torch.float64))
-            free = torch.einsum("ahw,chw,bhw->cab", rows, white, rows)
-            for i, c in enumerate(channels):
-                seen = source.space.apply(self.climate.patterns[self.climate.owner == c].double())
-                free[i] -= seen.T @ seen
-            # The source is kept beside its matrices so that its id cannot be taken by another.
-            self._seen[id(source)] = (source, eofs.flatten(1), free)
-        return self._seen[id(source)][1:]
+            # The source is kept beside what it sees so that its id cannot be taken by another.
+            self._seen[id(source)] = (source, Seen.of(source, self.climate))
+        return self._seen[id(source)][1]
 
     def _factor(self, segment: Segment, frames: int, sigma: float) -> Tensor:
         axes, left = self._waves(frames, sigma)
         modes, rows = len(self.climate.variance), []
         for source, view in segment.parts:
-            eofs, free = self._source(source)
+            here = self._source(source)
             mine = torch.einsum("at,kti->kai", view.time, axes)
             row = []
             for other, look in segment.parts:
                 theirs = torch.einsum("at,kti->kai", look.time, axes)
                 time = torch.einsum("kai,ki,kbi->kab", mine, left, theirs)
-                seen = self._source(other)[0]
-                block = _outer(time[:modes], eofs, seen, other is source)
-                if other is source:
-                    block += _diagonal(time[modes:][list(source.channels)], free)
-                elif shared := set(source.channels) & set(other.channels):
-                    block += self._cross(source, other, time[modes:], shared)
+                there = self._source(other)
+                block = through_eofs(time[:modes], here, there)
+                block += through_bands(time[modes:], here, there)
                 row.append(block)
             rows.append(torch.cat(row, 1))
         matrix = torch.cat(rows)
@@ -167,46 +166,3 @@ class ClimateCovariance:
         matrix.diagonal()[off] = 1
         factor: Tensor = torch.linalg.cholesky(matrix)
         return factor
-
-    def _cross(self, source: Source, other: Source, time: Tensor, shared: set[int]) -> Tensor:
-        """Covariance of two products through the part of the state that no EOF explains."""
-        rows, columns = (
-            s.space.adjoint(torch.eye(s.space.size, dtype=torch.float64)) for s in (source, other)
-        )
-        shape = (
-            time.shape[1],
-            len(source.channels),
-            len(rows),
-            time.shape[2],
-            len(other.channels),
-            len(columns),
-        )
-        out = torch.zeros(shape, dtype=torch.float64)
-        for c in shared:
-            patterns = self.climate.patterns[self.climate.owner == c].double()
-            free = torch.einsum("ahw,hw,bhw->ab", rows, self.climate.mask[c].double(), columns)
-            free -= source.space.apply(patterns).T @ other.space.apply(patterns)
-            piece = torch.einsum("st,ab->satb", time[c], free)
-            out[:, source.channels.index(c), :, :, other.channels.index(c)] += piece
-        return out.flatten(0, 2).flatten(1)
-
-
-def _outer(time: Tensor, left: Tensor, right: Tensor, symmetric: bool) -> Tensor:
-    """Sum over k of time[k] ``[A, B]`` kron (left[k] right[k]^T): ``[A * n, B * m]``."""
-    (_, a, b), n, m = time.shape, left.shape[1], right.shape[1]
-    out = torch.empty(a, n, b, m, dtype=time.dtype)
-    for i in range(a):
-        for j in range(i if symmetric else 0, b):
-            out[i, :, j] = (left * time[:, i, j, None]).T @ right
-            if symmetric:
-                out[j, :, i] = out[i, :, j].T
-    return out.reshape(a * n, b * m)
-
-
-def _diagonal(time: Tensor, free: Tensor) -> Tensor:
-    """Covariance that couples no two variables: time ``[C, A, B]``, free ``[C, n, n]``: ``[A C n, B C n]``."""
-    (c, a, b), n = time.shape, free.shape[-1]
-    out = torch.zeros(a, c, n, b, c, n, dtype=time.dtype)
-    for i in range(c):
-        out[:, i, :, :, i] = torch.einsum("st,ab->satb", time[i], free[i])
-    return out.reshape(a * c * n, b * c * n)

@@ -9,22 +9,22 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from finescale.guidance.seen import Seen, through_eofs
+
 
 @dataclass(frozen=True)
 class System:
     """H C H^T + R of one product.
 
     Attributes:
-        seen: what it sees of each EOF ``[K, C n]``.
-        free: what it sees of the space without EOFs, per variable ``[C, n, n]``.
-        time: covariance in time between stamps, of the EOFs and of the rest: ``[K, S, S]`` and ``[C, S, S]``.
+        seen: what it sees of the climate.
+        time: covariance in time between stamps, of the EOFs and of its groups: ``[K, S, S]`` and ``[G, S, S]``.
         error: R, with the jitter, ``[S C n]``.
         mask: observed values, as 0 and 1, ``[S C n]``.
         factor: Cholesky factor of the middle stamp ``[C n, C n]``.
     """
 
-    seen: Tensor
-    free: Tensor
+    seen: Seen
     time: tuple[Tensor, Tensor]
     error: Tensor
     mask: Tensor
@@ -33,10 +33,14 @@ class System:
     def multiply(self, v: Tensor) -> Tensor:
         """Apply the matrix to ``[M, S C n]``."""
         stamps = v.view(len(v), self.time[0].shape[1], -1)
-        series = torch.einsum("kab,mbk->mak", self.time[0], stamps @ self.seen.T)
-        cells = stamps.view(*stamps.shape[:2], len(self.free), -1)
-        rest = torch.einsum("cab,mbcn,cni->maci", self.time[1], cells, self.free)
-        return (series @ self.seen + rest.flatten(2)).flatten(1) * self.mask + self.error * v
+        series = torch.einsum("kab,mbk->mak", self.time[0], stamps @ self.seen.eofs.T)
+        channels = self.seen.channels
+        cells = stamps.view(*stamps.shape[:2], channels, -1)
+        time, free = (v.view(channels, -1, *v.shape[1:]) for v in (self.time[1], self.seen.free))
+        rest = torch.zeros_like(cells)
+        for band in range(time.shape[1]):
+            rest += torch.einsum("cab,mbcn,cni->maci", time[:, band], cells, free[:, band])
+        return (series @ self.seen.eofs + rest.flatten(2)).flatten(1) * self.mask + self.error * v
 
     def precondition(self, v: Tensor) -> Tensor:
         """Solve each stamp by itself."""
@@ -62,13 +66,14 @@ class System:
         return u
 
 
-def middle_factor(seen: Tensor, free: Tensor, time: tuple[Tensor, Tensor], error: Tensor) -> Tensor:
+def middle_factor(seen: Seen, time: tuple[Tensor, Tensor], error: Tensor) -> Tensor:
     """Cholesky factor of the middle stamp by itself ``[C n, C n]``."""
-    at = time[0].shape[1] // 2
-    alone = (seen * time[0][:, at, at, None]).T @ seen
-    for c, block in enumerate(free):
-        own = slice(c * len(block), (c + 1) * len(block))
-        alone[own, own] += time[1][c, at, at] * block
-    alone.diagonal().add_(error.view(time[0].shape[1], -1)[at])
+    at = slice(time[0].shape[1] // 2, time[0].shape[1] // 2 + 1)
+    alone = through_eofs(time[0][:, at, at], seen, seen)
+    for place, block in enumerate(seen.free):
+        c = place * seen.channels // len(seen.free)
+        own = slice(c * seen.size, (c + 1) * seen.size)
+        alone[own, own] += time[1][place, at, at] * block
+    alone.diagonal().add_(error.view(time[0].shape[1], -1)[at.start])
     factor: Tensor = torch.linalg.cholesky(alone)
     return factor

@@ -105,8 +105,12 @@ class GaussianPosterior:
         series = _convolve(white, modes, stop - first)
         half = cells.shape[1] // 2
         grain = self.noise(members, range(first - half, stop + half), CELLS)
-        rest = torch.stack([_filter(grain[:, :, c], cells[c], stop - first) for c in range(len(cells))], 2)
-        rest = rest - climate.reconstruct(climate.project(rest))
+        white, parts = grain.flatten(-2), []
+        for number, g in enumerate(climate.groups):
+            part = _filter(white[:, :, g.variable, g.span], cells[number], stop - first)
+            pattern = climate.patterns[g.rows, g.span]
+            parts.append(part - (part @ pattern.T) @ pattern)
+        rest = climate.bands.inverse(climate.joined(parts))
         mean = climate.mean(self.clock[first - self.first : stop - self.first])
         return (mean + climate.reconstruct(series) + rest) * climate.mask
 
@@ -150,8 +154,8 @@ def _convolve(white: Tensor, kernel: Tensor, length: int) -> Tensor:
 
 
 def _filter(white: Tensor, kernel: Tensor, length: int) -> Tensor:
-    """Moving averages ``[M, length, H, W]`` of noise ``[M, length + 2 L, H, W]`` by one kernel."""
+    """Moving averages ``[M, length, n]`` of noise ``[M, length + 2 L, n]`` by one kernel."""
     taps = torch.zeros(length, white.shape[1])
     for t in range(length):
         taps[t, t : t + len(kernel)] = kernel
-    return torch.einsum("ts,mshw->mthw", taps, white)
+    return taps @ white

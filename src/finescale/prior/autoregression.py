@@ -1,4 +1,4 @@
-"""Autoregressions in time, many at once: Levinson-Durbin, long autocovariances, exact simulation."""
+"""Autoregressions in time, many at once: Levinson-Durbin, long autocovariances."""
 
 from typing import Any
 
@@ -62,28 +62,3 @@ def toeplitz(rho: Array) -> Array:
     """Symmetric Toeplitz matrices ``[N, T, T]`` from ``rho [N, T]``."""
     index = np.abs(np.subtract.outer(np.arange(rho.shape[1]), np.arange(rho.shape[1])))
     return rho[:, index]
-
-
-def simulate(phi: Array, variance: Array, noise: Array) -> Array:
-    """Draw stationary series from standard normal noise.
-
-    Args:
-        phi: ``[N, p]``.
-        variance: marginal variance ``[N]``.
-        noise: ``[..., T, N]`` standard normals.
-
-    Returns:
-        ``[..., T, N]``; the first p frames from their exact joint law, the others by the recursion.
-    """
-    order, length = phi.shape[1], noise.shape[-2]
-    head = min(order, length)
-    rho = correlation(phi, order + 1)
-    innovation = np.sqrt(np.maximum(1 - np.einsum("nj,nj->n", phi, rho[:, 1:]), 0))
-    x = np.empty_like(noise)
-    if head:
-        cholesky = np.linalg.cholesky(toeplitz(rho[:, :head]) + 1e-12 * np.eye(head))
-        x[..., :head, :] = np.einsum("nts,...sn->...tn", cholesky, noise[..., :head, :])
-    for t in range(head, length):
-        past = x[..., t - order : t, :][..., ::-1, :]
-        x[..., t, :] = np.einsum("nj,...jn->...n", phi, past) + innovation * noise[..., t, :]
-    return x * np.sqrt(variance)

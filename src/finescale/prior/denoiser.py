@@ -111,12 +111,7 @@ class WienerDenoiser(Preconditioned):
     def __init__(self, network: nn.Module, gaussian: GaussianClimate) -> None:
         super().__init__(network, gaussian.mask.clone())
         self.gaussian = gaussian
-        cells = gaussian.mask.sum(dim=(1, 2))
-        owner, c = gaussian.owner, len(cells)
-        weight = torch.stack([(gaussian.rotation[owner == i] ** 2).sum(0) for i in range(c)])
-        free = (cells - torch.bincount(owner, minlength=c)) / cells
-        spread = (weight @ gaussian.variance) / cells + gaussian.residual_variance * free
-        self.register_buffer("spread", spread.sqrt())
+        self.register_buffer("spread", gaussian.total_variance().sqrt())
 
     def error_scale(self, sigma: Tensor, frames: int) -> Tensor:
         """Root mean posterior variance of the climate, per frame and variable."""

@@ -1,87 +1,114 @@
-"""Empirical orthogonal functions of any length of data, by a streaming randomised SVD.
+"""Empirical orthogonal functions of any length of data, in the cosine waves of `finescale.prior.bands`.
 
-Each variable gets its own orthonormal patterns (so that its unexplained part stays its own), and the joint
-EOFs are rotations of all of them together. Passes over the data: ``power`` sketches of the covariance, then
-one to measure covariance and autocovariance in the small space. Memory: patterns and one block, whatever the
-length.
-
-Reference: Halko, Martinsson, Tropp (2011), "Finding structure with randomness", SIAM Review 53.
+Each band of each variable gets its own orthonormal patterns (so that what they leave unexplained stays within the
+band), and the joint EOFs are rotations of all of them together. Two passes over the data: one gathers the covariance
+within each band, one measures covariances in time in the small space. Memory: those covariances and one block,
+whatever the length.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
-# Yields (first frame, anomalies [T, C, H * W]) in time order; the argument keeps every n-th frame.
+# Yields (first frame, waves of anomalies [T, C, N]) in time order; the argument keeps every n-th frame.
 Anomalies = Callable[[int], Iterator[tuple[int, NDArray[np.float32]]]]
 
 
 @dataclass(frozen=True)
-class Patterns:
-    """Orthonormal patterns, each of one variable.
+class Group:
+    """A band of one variable.
 
     Attributes:
-        fields: ``[M, H * W]``, unit norm, zero in masked cells.
-        owner: ``[M]``, index of the variable, ascending.
+        variable: which.
+        span: its waves.
+        rows: its patterns.
+    """
+
+    variable: int
+    span: slice
+    rows: slice
+
+    @property
+    def free(self) -> int:
+        """Number of directions that no pattern takes."""
+        return int(self.span.stop - self.span.start - self.rows.stop + self.rows.start)
+
+
+def groups_of(owner: NDArray[np.int64], edges: Sequence[int], variables: int) -> list[Group]:
+    """All groups, variable by variable; ``owner [M]`` is ascending."""
+    bands = len(edges) - 1
+    ends = np.searchsorted(owner, np.arange(variables * bands + 1)).tolist()
+    spans = [slice(edges[b], edges[b + 1]) for b in range(bands)]
+    return [Group(g // bands, spans[g % bands], slice(*ends[g : g + 2])) for g in range(variables * bands)]
+
+
+@dataclass(frozen=True)
+class Patterns:
+    """Orthonormal patterns, each of one group: a band of one variable.
+
+    Attributes:
+        fields: ``[M, N]``, unit norm, zero outside their band.
+        owner: group of each pattern ``[M]``, ascending; group g is band g mod B of variable g div B.
+        edges: where bands begin and end among the N waves ``[B + 1]``.
     """
 
     fields: NDArray[np.float32]
     owner: NDArray[np.int64]
+    edges: tuple[int, ...]
 
 
 def find_patterns(
-    anomalies: Anomalies,
-    variables: int,
-    cells: int,
-    modes: int,
-    *,
-    seed: int,
-    power: int = 2,
-    every: int = 1,
+    anomalies: Anomalies, variables: int, edges: Sequence[int], modes: int, *, every: int = 1
 ) -> Patterns:
     """The ``modes`` leading patterns over all variables by explained variance (in scaled units).
 
     Args:
         anomalies: the data.
         variables: C.
-        cells: H * W.
+        edges: of the bands.
         modes: patterns wanted in total.
-        seed: of the random sketch.
-        power: passes of subspace iteration.
-        every: frames between two that the sketches look at.
+        every: frames between two that are looked at.
     """
-    each = min(modes + 8, cells)  # Halko et al.: a few spare directions make the last ones accurate
-    rng = np.random.Generator(np.random.Philox(seed))
-    basis = rng.standard_normal((variables, cells, each)).astype(np.float32)
-    spectrum = np.zeros((variables, each))
-    for _ in range(power):
-        sketch = np.zeros((variables, cells, each), dtype=np.float32)
-        for _, block in anomalies(every):
-            for c in range(variables):
-                a = block[:, c]
-                sketch[c] += a.T @ (a @ basis[c])
-        for c in range(variables):
-            u, s, _ = np.linalg.svd(sketch[c], full_matrices=False)
-            basis[c], spectrum[c] = u, s
-    return _leading(basis, spectrum, modes)
+    spans = [slice(a, b) for a, b in pairwise(edges)]
+    sums = [[np.zeros((s.stop - s.start,) * 2) for s in spans] for _ in range(variables)]
+    for _, block in anomalies(every):
+        for c, row in enumerate(sums):
+            for total, span in zip(row, spans, strict=True):
+                a = block[:, c, span].astype(np.float64)
+                total += a.T @ a
+    solved = [[np.linalg.eigh(total) for total in row] for row in sums]
+    kept = _leading([np.concatenate([values for values, _ in row]) for row in solved], modes)
+    fields, owner = [], []
+    for c, axes_of in enumerate(solved):
+        for b, (span, axes) in enumerate(zip(spans, axes_of, strict=True)):
+            chosen = np.flatnonzero(kept[c][span])[::-1]
+            part = np.zeros((len(chosen), edges[-1]), np.float32)
+            part[:, span] = axes.eigenvectors[:, chosen].T
+            fields.append(part)
+            owner.append(np.full(len(chosen), c * len(spans) + b))
+    return Patterns(np.concatenate(fields), np.concatenate(owner), tuple(edges))
 
 
-def _leading(basis: NDArray[np.float32], spectrum: Array, modes: int) -> Patterns:
+def _leading(spectra: Sequence[Array], modes: int) -> list[NDArray[np.bool_]]:
     """Half of the patterns are shared out evenly, half go where the variance is.
 
-    By variance alone a smooth variable (pressure) would get so few that its small scales would be left to a white
-    residual, which has far too much of the smallest.
+    By variance alone a smooth variable (pressure) would get so few that its smaller scales would be left to the
+    residual.
     """
-    floor = 1e-8 * spectrum.max(axis=1, keepdims=True)
-    sure = modes // (2 * len(spectrum))
-    ranked = [(c, i) for c, i in np.ndindex(*spectrum.shape) if spectrum[c, i] > floor[c]]
-    ranked.sort(key=lambda ci: (ci[1] >= sure, -float(spectrum[ci])))
-    kept = sorted(ranked[:modes])
-    fields = np.stack([basis[c, :, i] for c, i in kept])
-    return Patterns(np.ascontiguousarray(fields), np.array([c for c, _ in kept]))
+    sure = modes // (2 * len(spectra))
+    ranked = []
+    for c, values in enumerate(spectra):
+        order = np.argsort(-values)
+        floor = 1e-8 * values[order[0]]
+        ranked += [(r >= sure, -values[i], c, int(i)) for r, i in enumerate(order) if values[i] > floor]
+    kept = [np.zeros(len(values), bool) for values in spectra]
+    for _, _, c, i in sorted(ranked)[:modes]:
+        kept[c][i] = True
+    return kept
 
 
 @dataclass(frozen=True)
@@ -92,7 +119,7 @@ class Moments:
         rotation: eigenvectors of the joint covariance of the patterns, ``[M, K]``, K = M.
         autocovariance: of each joint EOF's series, lags 0 to p, ``[K, p + 1]``.
         lagged: covariances of all EOFs' series at lags 0 to p, ``E[z_t z_{t-h}^T]``, ``[p + 1, K, K]``.
-        residual: autocovariance of the unexplained part per variable, summed over its cells, ``[C, p + 1]``.
+        residual: autocovariance of the unexplained part of each group, summed over its waves, ``[G, p + 1]``.
         frames: number of frames seen.
     """
 
@@ -112,36 +139,41 @@ def measure(
     unbroken stretches), and divide by the number of frames (the biased estimator keeps every Toeplitz matrix
     positive).
     """
-    m = len(patterns.owner)
-    lagged = np.zeros((order + 1, m, m))
-    total = np.zeros((order + 1, variables))
-    tail_y = np.zeros((0, m))
-    tail_a: NDArray[np.float32] | None = None
+    m, groups = len(patterns.owner), groups_of(patterns.owner, patterns.edges, variables)
+    lagged, total = np.zeros((order + 1, m, m)), np.zeros((order + 1, len(groups)))
+    tail_y, tail_r = np.zeros((0, m)), np.zeros((0, variables, patterns.edges[-1]), np.float32)
     frames = 0
     for _, block in anomalies(1):
-        y = np.concatenate(
-            [block[:, c] @ patterns.fields[patterns.owner == c].T for c in range(variables)], axis=1
-        ).astype(np.float64)
-        long_y = np.concatenate([tail_y, y])
-        long_a = block if tail_a is None else np.concatenate([tail_a, block])
+        y, rest = _split(block, patterns, groups)
+        long_y, long_r = np.concatenate([tail_y, y.astype(np.float64)]), np.concatenate([tail_r, rest])
         for lag in range(order + 1):
             have = min(len(block), len(long_y) - lag)
             new, old = slice(len(long_y) - have, None), slice(len(long_y) - have - lag, len(long_y) - lag)
             last = frames + len(block)
             whole = segment[last - have : last] == segment[last - have - lag : last - lag]
             lagged[lag] += (long_y[new] * whole[:, None]).T @ long_y[old]
-            total[lag] += np.einsum("t,tcn,tcn->c", whole, long_a[new], long_a[old], dtype=np.float64)
-        tail_y, tail_a = long_y[len(long_y) - order :], long_a[len(long_a) - order :]
+            energy = np.einsum("t,tcn,tcn->cn", whole.astype(np.float32), long_r[new], long_r[old])
+            total[lag] += np.add.reduceat(energy.astype(float), patterns.edges[:-1], axis=1).ravel()
+        tail_y, tail_r = long_y[len(long_y) - order :], long_r[len(long_r) - order :]
         frames += len(block)
-    return _moments(lagged / frames, total / frames, patterns.owner, variables, frames)
+    rotation, rotated = _rotate(lagged / frames)
+    return Moments(rotation, np.einsum("lkk->kl", rotated), rotated, total.T / frames, frames)
 
 
-def _moments(lagged: Array, total: Array, owner: NDArray[np.int64], variables: int, frames: int) -> Moments:
+def _split(
+    block: NDArray[np.float32], patterns: Patterns, groups: Sequence[Group]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Series of the patterns ``[T, M]`` and what they leave ``[T, C, N]``."""
+    y, rest = np.empty((len(block), len(patterns.owner)), np.float32), block.copy()
+    for g in groups:
+        fields = patterns.fields[g.rows, g.span]
+        y[:, g.rows] = block[:, g.variable, g.span] @ fields.T
+        rest[:, g.variable, g.span] -= y[:, g.rows] @ fields
+    return y, rest
+
+
+def _rotate(lagged: Array) -> tuple[Array, Array]:
+    """The axes of the covariance at lag 0, large ones first, and all covariances along them."""
     variance, rotation = np.linalg.eigh((lagged[0] + lagged[0].T) / 2)
     rotation = rotation[:, np.argsort(-variance)]
-    rotated = rotation.T @ lagged @ rotation
-    autocovariance = np.einsum("lkk->kl", rotated)
-    inside = np.stack(
-        [np.einsum("lmm->l", lagged[:, owner == c][:, :, owner == c]) for c in range(variables)]
-    )
-    return Moments(rotation, autocovariance, rotated, total.T - inside, frames)
+    return rotation, rotation.T @ lagged @ rotation

@@ -1,4 +1,4 @@
-"""From a training period to the arrays of a Gaussian climate, in four streaming passes."""
+"""From a training period to the arrays of a Gaussian climate, in three streaming passes."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -14,6 +14,7 @@ from finescale.fields.context import clock
 from finescale.fields.pack import blocks
 from finescale.fields.scaling import Scaling
 from finescale.prior import autoregression, climatology, eofs
+from finescale.prior.bands import Bands, band_edges
 from finescale.prior.climatology import Harmonics
 from finescale.prior.joint import lag_covariances
 
@@ -22,13 +23,14 @@ _BLOCK = 256
 # The arrays of a Gaussian climate and their dimensions in a Dataset.
 TENSORS: dict[str, tuple[str, ...]] = {
     "coefficients": ("harmonic", "variable", "row", "column"),
-    "patterns": ("pattern", "row", "column"),
+    "patterns": ("pattern", "wave"),
     "owner": ("pattern",),
+    "edges": ("edge",),
     "rotation": ("pattern", "eof"),
     "variance": ("eof",),
     "phi": ("eof", "lag"),
-    "residual_variance": ("variable",),
-    "residual_phi": ("variable", "lag"),
+    "residual_variance": ("group",),
+    "residual_phi": ("group", "lag"),
     "mask": ("variable", "row", "column"),
     "cross": ("joint_lag", "lead", "lead_before"),
 }
@@ -43,7 +45,6 @@ def fit_arrays(
     joint: int,
     harmonics: Harmonics,
     sketch_every: int,
-    seed: int,
 ) -> tuple[Harmonics, dict[str, NDArray[Any]]]:
     """The identifiable harmonics and the arrays named in ``GaussianClimate``; arguments as in its ``fit``."""
     frames = ds.sizes["time"]
@@ -55,17 +56,18 @@ def fit_arrays(
     basis = climatology.identifiable(ds["time"], harmonics)
     coefficients, mask = climatology.fit(ds, scaling, basis)
     phases = torch.from_numpy(clock(ds["time"]))
-    flat = coefficients.reshape(basis.size, -1)
-    channels, cells = len(scaling.variables), mask[0].size
+    flat, channels = coefficients.reshape(basis.size, -1), len(scaling.variables)
+    to_waves = Bands(*mask.shape[1:])
 
     def anomalies(every: int) -> Iterator[tuple[int, NDArray[np.float32]]]:
         for start, block in blocks(ds, scaling.variables, _BLOCK, every):
             rows = phases[start : start + _BLOCK : every]
             mean = (basis(rows).numpy().astype(np.float32) @ flat).reshape(block.shape)
             a = np.where(mask, scaling.apply(block) - mean, 0).astype(np.float32)
-            yield start, a.reshape(len(block), channels, cells)
+            yield start, to_waves(torch.from_numpy(a)).numpy()
 
-    found = eofs.find_patterns(anomalies, channels, cells, modes, seed=seed, every=sketch_every)
+    edges = band_edges(*mask.shape[1:])
+    found = eofs.find_patterns(anomalies, channels, edges, modes, every=sketch_every)
     moments = eofs.measure(anomalies, found, channels, order, segments(ds["time"]))
     lead = min(joint, len(found.owner)) if order >= 2 else 0
     cross = lag_covariances(moments.lagged[:3, :lead, :lead], order + 1) if lead else np.zeros((0, 0, 0))
@@ -74,16 +76,16 @@ def fit_arrays(
 
 def _arrays(moments: eofs.Moments, found: eofs.Patterns, mask: NDArray[np.bool_]) -> dict[str, NDArray[Any]]:
     phi, _ = autoregression.levinson(moments.autocovariance)
-    cells = mask.sum(axis=(1, 2))
-    free = np.maximum(cells - np.bincount(found.owner, minlength=len(mask)), 1)
+    free = np.array([g.free for g in eofs.groups_of(found.owner, found.edges, len(mask))])
     # Where the EOFs explain all, rounding must not leave a negative variance.
-    floor = 1e-8 * moments.autocovariance[:, 0].max()
-    residual = moments.residual / free[:, None]
-    residual[:, 0] = np.maximum(residual[:, 0], floor / cells)
+    floor = 1e-9 * moments.autocovariance[:, 0].max()
+    residual = moments.residual / np.maximum(free, 1)[:, None]
+    residual[:, 0] = np.maximum(residual[:, 0], floor / mask[0].size)
     residual_phi, _ = autoregression.levinson(residual)
     return {
-        "patterns": found.fields.reshape(-1, *mask.shape[1:]),
+        "patterns": found.fields,
         "owner": found.owner,
+        "edges": np.array(found.edges),
         "rotation": moments.rotation,
         "variance": np.maximum(moments.autocovariance[:, 0], floor),
         "phi": phi,

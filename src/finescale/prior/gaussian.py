@@ -1,9 +1,10 @@
 """The linear-Gaussian model of fine weather.
 
 ``x = mean(season, hour) + sum_k z_k(t) EOF_k + r``: joint EOFs of all variables whose series z_k are
-independent autoregressions, and per variable a residual that is white in space and autoregressive in time,
-orthogonal to the EOFs. One object serves three times: as a baseline, as the covariance of the guidance, and
-as the Wiener denoiser that the network corrects. Everything is in scaled units (see ``fields.scaling``).
+independent autoregressions, and a residual that is white within each band of cosine waves of each variable, with
+its own autoregression in time, orthogonal to the EOFs. One object serves three times: as a baseline, as the
+covariance of the guidance, and as the Wiener denoiser that the network corrects. Everything is in scaled units
+(see ``fields.scaling``); a variable's masked cells count as zero.
 """
 
 from typing import Any
@@ -17,7 +18,9 @@ from torch import Tensor, nn
 from finescale.fields.axis import step_hours
 from finescale.fields.scaling import Scaling
 from finescale.prior import autoregression
+from finescale.prior.bands import Bands
 from finescale.prior.climatology import Harmonics
+from finescale.prior.eofs import Group, groups_of
 from finescale.prior.fitting import TENSORS, fit_arrays
 from finescale.prior.joint import JointWaves
 
@@ -25,18 +28,23 @@ from finescale.prior.joint import JointWaves
 class GaussianClimate(nn.Module):
     """A fitted linear-Gaussian climate.
 
+    A group is a band of one variable; there are G = C * B, variable by variable.
+
     Attributes:
         scaling: physical units to the units used here.
         harmonics: basis of the mean.
         step: hours between two frames.
+        bands: the transform from fields to their N = H * W cosine waves.
+        groups: bands of each variable, with their waves and patterns.
         coefficients: of the mean, ``[P, C, H, W]``.
-        patterns: orthonormal patterns, each of one variable, ``[M, H, W]``.
-        owner: variable of each pattern, ``[M]``.
+        patterns: orthonormal patterns in cosine waves, each of one group, ``[M, N]``.
+        owner: group of each pattern, ``[M]``.
+        edges: where bands begin and end among the waves, ``[B + 1]``.
         rotation: patterns to EOFs, orthogonal, ``[M, K]`` with K = M.
         variance: of each EOF's series, ``[K]``.
         phi: autoregression of each EOF's series, ``[K, p]``.
-        residual_variance: per cell, per variable, ``[C]``.
-        residual_phi: autoregression of the residual, ``[C, p]``.
+        residual_variance: per wave of each group that is free of patterns, ``[G]``.
+        residual_phi: autoregression of the residual, ``[G, p]``.
         mask: valid cells, ``[C, H, W]``; the state is zero elsewhere.
         cross: covariances between the leading J EOFs at lags 0 to p, ``[p + 1, J, J]``; empty if all are
             independent. The Wiener denoiser of a window of at most p + 1 frames uses them; longer windows,
@@ -46,6 +54,7 @@ class GaussianClimate(nn.Module):
     coefficients: Tensor
     patterns: Tensor
     owner: Tensor
+    edges: Tensor
     rotation: Tensor
     variance: Tensor
     phi: Tensor
@@ -62,11 +71,12 @@ class GaussianClimate(nn.Module):
         tensors = {"cross": np.zeros((0, 0, 0))} | tensors
         for name in TENSORS:
             value = np.ascontiguousarray(tensors[name])
-            kind = {"owner": torch.int64, "mask": torch.bool}.get(name, torch.float32)
+            kind = {"owner": torch.int64, "edges": torch.int64, "mask": torch.bool}.get(name, torch.float32)
             self.register_buffer(name, torch.from_numpy(value).to(kind))
-        counts = np.bincount(tensors["owner"], minlength=len(scaling.variables))
-        ends = np.cumsum(counts)
-        self._slices = [slice(int(e - n), int(e)) for e, n in zip(ends, counts, strict=True)]
+        self.bands = Bands(*self.mask.shape[1:])
+        self.groups: list[Group] = groups_of(
+            tensors["owner"], [int(e) for e in tensors["edges"]], len(scaling.variables)
+        )
         self._waves: dict[tuple[int, torch.device], tuple[Tensor, Tensor]] = {}
         self._joint: dict[tuple[int, torch.device], JointWaves] = {}
 
@@ -81,9 +91,8 @@ class GaussianClimate(nn.Module):
         joint: int = 256,
         harmonics: Harmonics = Harmonics(),
         sketch_every: int = 2,
-        seed: int = 0,
     ) -> "GaussianClimate":
-        """Fit to training data in four streaming passes.
+        """Fit to training data in three streaming passes.
 
         Args:
             ds: training period, ``[time, lat, lon]`` variables named by the scaling.
@@ -93,7 +102,6 @@ class GaussianClimate(nn.Module):
             joint: leading EOFs whose series may depend on one another, for windows of up to p + 1 frames.
             harmonics: wished basis of the mean; what the period cannot tell apart is dropped.
             sketch_every: frames between two that the search for patterns looks at.
-            seed: of the randomised search.
         """
         basis, arrays = fit_arrays(
             ds,
@@ -103,7 +111,6 @@ class GaussianClimate(nn.Module):
             joint=joint,
             harmonics=harmonics,
             sketch_every=sketch_every,
-            seed=seed,
         )
         return cls(scaling, basis, step_hours(ds["time"]), arrays)
 
@@ -116,11 +123,11 @@ class GaussianClimate(nn.Module):
     @property
     def eofs(self) -> Tensor:
         """Joint EOFs, orthonormal over all variables and cells, ``[K, C, H, W]``."""
-        k, c = self.rotation.shape[1], len(self._slices)
-        out = self.patterns.new_zeros(k, c, *self.patterns.shape[1:])
-        for i, part in enumerate(self._slices):
-            out[:, i] = torch.einsum("mk,mhw->khw", self.rotation[part], self.patterns[part])
-        return out
+        return self.reconstruct(torch.eye(len(self.variance)).to(self.rotation))
+
+    def total_variance(self) -> Tensor:
+        """Of each variable, mean over its valid cells, ``[C]``."""
+        return self._by_variable(self.variance, self.residual_variance)
 
     def autocovariance(self, lags: int) -> NDArray[np.float64]:
         """Of each EOF's series at lags 0 .. lags - 1 (in steps), ``[K, lags]``."""
@@ -128,34 +135,49 @@ class GaussianClimate(nn.Module):
         return rho * _double(self.variance)[:, None]
 
     def residual_autocovariance(self, lags: int) -> NDArray[np.float64]:
-        """Of the residual of one cell at lags 0 .. lags - 1, per variable, ``[C, lags]``."""
+        """Of one free wave of each group at lags 0 .. lags - 1, ``[G, lags]``."""
         rho = autoregression.correlation(_double(self.residual_phi), lags)
         return rho * _double(self.residual_variance)[:, None]
 
     def project(self, a: Tensor) -> Tensor:
         """EOF series of anomalies: ``[..., C, H, W]`` to ``[..., K]``."""
-        return self._to_patterns(a) @ self.rotation
+        return self.to_patterns(self.bands(a)) @ self.rotation
 
     def reconstruct(self, z: Tensor) -> Tensor:
         """Anomalies of EOF series: ``[..., K]`` to ``[..., C, H, W]``."""
-        return self._from_patterns(z @ self.rotation.T)
+        y = z @ self.rotation.T
+        parts = [y[..., g.rows] @ self.patterns[g.rows, g.span] for g in self.groups]
+        fields: Tensor = self.bands.inverse(self.joined(parts))
+        return fields
 
-    def _to_patterns(self, a: Tensor) -> Tensor:
-        flat = self.patterns.flatten(1)
-        return torch.cat(
-            [a[..., c, :, :].flatten(-2) @ flat[s].T for c, s in enumerate(self._slices)], dim=-1
-        )
+    def to_patterns(self, waves: Tensor) -> Tensor:
+        """Series of the patterns: waves ``[..., C, N]`` to ``[..., M]``."""
+        parts = [waves[..., g.variable, g.span] @ self.patterns[g.rows, g.span].T for g in self.groups]
+        return torch.cat(parts, dim=-1)
 
-    def _from_patterns(self, y: Tensor) -> Tensor:
-        flat = self.patterns.flatten(1)
-        fields = [y[..., s] @ flat[s] for s in self._slices]
-        return torch.stack(fields, dim=-2).view(*y.shape[:-1], len(fields), *self.patterns.shape[1:])
+    def joined(self, parts: list[Tensor]) -> Tensor:
+        """The waves of all groups side by side ``[..., C, N]``."""
+        waves = torch.cat(parts, dim=-1)
+        return waves.view(*waves.shape[:-1], len(self.mask), -1)
+
+    def _by_variable(self, modes: Tensor, groups: Tensor) -> Tensor:
+        """Variances of EOFs ``[..., K]`` and free waves ``[..., G]`` as mean over valid cells ``[..., C]``."""
+        c = len(self.mask)
+        share = torch.stack([self.rotation[self._of(i)].square().sum(0) for i in range(c)])
+        free = torch.tensor([g.free for g in self.groups]).to(groups)
+        rest = (groups * free).view(*groups.shape[:-1], c, -1).sum(-1)
+        mean: Tensor = (modes @ share.T + rest) / self.mask.sum(dim=(1, 2))
+        return mean
+
+    def _of(self, variable: int) -> slice:
+        mine = [g.rows for g in self.groups if g.variable == variable]
+        return slice(mine[0].start, mine[-1].stop)
 
     def waves(self, frames: int) -> tuple[Tensor, Tensor]:
         """Principal axes in time of a window of ``frames`` consecutive frames.
 
         Returns:
-            Orthogonal matrices ``[K + C, T, T]`` (columns are axes) and variances ``[K + C, T]``: first those
+            Orthogonal matrices ``[K + G, T, T]`` (columns are axes) and variances ``[K + G, T]``: first those
             of the EOFs, then those of the residuals.
         """
         device = self.patterns.device
@@ -192,16 +214,23 @@ class GaussianClimate(nn.Module):
         axes, variance = self.waves(a.shape[1])
         gain = _gain(variance, sigma, a.shape[0])
         k, joint = len(self.variance), self.joint_waves(a.shape[1])
-        rest = torch.einsum("cti,bci,csi->bcts", axes[k:], gain[:, k:], axes[k:])
-        y = self._to_patterns(a)
+        rest = torch.einsum("gti,bgi,gsi->gbts", axes[k:], gain[:, k:], axes[k:])
+        waves = self.bands(a)
+        y = self.to_patterns(waves)
         noisy = y @ self.rotation
-        z = torch.einsum("kti,bki,ksi,bsk->btk", axes[:k], gain[:, :k], axes[:k], noisy)
+        lead = 0 if joint is None else self.cross.shape[1]
+        z = torch.einsum("bsk,ksi->bki", noisy[..., lead:], axes[lead:k]) * gain[:, lead:k]
+        z = torch.einsum("bki,kti->btk", z, axes[lead:k])
         if joint is not None:
-            lead = self.cross.shape[1]
-            z = torch.cat([joint.shrink(noisy[..., :lead], sigma), z[..., lead:]], dim=-1)
-        inside = torch.einsum("bmts,bsm->btm", rest[:, self.owner], y)
-        outside = torch.einsum("bcts,bscn->btcn", rest, a.flatten(-2)).view_as(a)
-        return outside + self._from_patterns(z @ self.rotation.T - inside)
+            z = torch.cat([joint.shrink(noisy[..., :lead], sigma), z], dim=-1)
+        y_0 = z @ self.rotation.T
+        parts = []
+        for number, g in enumerate(self.groups):
+            outside = rest[number] @ waves[:, :, g.variable, g.span]
+            inside = y_0[..., g.rows] - rest[number] @ y[..., g.rows]
+            parts.append(outside + inside @ self.patterns[g.rows, g.span])
+        out: Tensor = self.bands.inverse(self.joined(parts))
+        return out
 
     def posterior_variance(self, sigma: Tensor, frames: int) -> Tensor:
         """Error variance of the Wiener denoiser, mean over valid cells, ``[B, T, C]``."""
@@ -212,32 +241,8 @@ class GaussianClimate(nn.Module):
         joint = self.joint_waves(frames)
         if joint is not None:
             left = torch.cat([joint.posterior(sigma, frames), left[..., self.cross.shape[1] :]], dim=-1)
-        k, c = len(self.variance), len(self._slices)
-        share = torch.stack([(self.rotation[s] ** 2).sum(0) for s in self._slices])
-        cells = self.mask.sum(dim=(1, 2))
-        free = cells - torch.bincount(self.owner, minlength=c)
-        return (left[..., :k] @ share.T + left[..., k:] * free) / cells
-
-    def draw(self, clock: Tensor, modes: Tensor, cells: Tensor) -> Tensor:
-        """Unconditional draws of any length from standard normal noise.
-
-        Args:
-            clock: ``[T, 2]``.
-            modes: noise of the EOFs, ``[..., T, K]``.
-            cells: noise of the residuals, ``[..., T, C, H, W]``.
-
-        Returns:
-            ``[..., T, C, H, W]`` in scaled units.
-        """
-        z = autoregression.simulate(_double(self.phi), _double(self.variance), _double(modes))
-        residual_phi, residual_variance = _double(self.residual_phi), _double(self.residual_variance)
-        noise = np.moveaxis(_double(cells.flatten(-2)), -1, -3)
-        r = np.moveaxis(autoregression.simulate(residual_phi, residual_variance, noise), -3, -1)
-        white = torch.from_numpy(np.ascontiguousarray(r)).to(cells).view(cells.shape)
-        series = self.reconstruct(torch.from_numpy(z).to(modes))
-        own = white - self._from_patterns(self._to_patterns(white))
-        draws: Tensor = (self.mean(clock) + series + own) * self.mask
-        return draws
+        k = len(self.variance)
+        return self._by_variable(left[..., :k], left[..., k:])
 
     def tensors(self) -> dict[str, NDArray[Any]]:
         """All fitted arrays by name."""

@@ -24,7 +24,6 @@ def climate(desk: Desk) -> None:
         joint=wanted.joint,
         sketch_every=wanted.sketch_every,
         harmonics=Harmonics(wanted.annual, wanted.diurnal),
-        seed=desk.setting("seed"),
     )
     desk.save("climate", fitted.to_dataset())
 
