@@ -60,7 +60,31 @@ def test_a_wrong_word_lists_the_allowed_ones(tmp_path: Path) -> None:
 
 def test_blocks_that_touch_are_refused(tmp_path: Path) -> None:
     message = broken(tmp_path, 'validation: ["2002-11-15",', 'validation: ["2002-11-01",')
-    assert "train and validation must lie at least two days apart" in message
+    assert "train and validation must lie 24 free hours apart" in message
+
+
+def test_shares_stand_alone_and_sum_to_one(tmp_path: Path) -> None:
+    beside = broken(tmp_path, "split:", "split:\n  shares: {train: 0.8, validation: 0.1, test: 0.1}")
+    assert "a split has either days or shares: train, validation, test stand beside shares" in beside
+    text = GOOD[: GOOD.index("split:")] + "split:\n  shares: {train: 0.8, test: 0.3}\n\n"
+    path = tmp_path / "params.yaml"
+    path.write_text(text + GOOD[GOOD.index("coarse:") :], encoding="utf-8")
+    with pytest.raises(FinescaleError, match=r"split\.shares: shares must sum to one: 0\.8 \+ 0\.1 \+ 0\.3"):
+        load_settings(path)
+    path.write_text(path.read_text(encoding="utf-8").replace("test: 0.3", "test: 0.1"), encoding="utf-8")
+    assert load_settings(path).split.words("train") == "80% of the reference"
+    assert not given(load_settings(path), "split.train")
+
+
+def test_a_missing_block_is_named(tmp_path: Path) -> None:
+    assert "or shares: validation is missing" in broken(
+        tmp_path, '  validation: ["2002-11-15", "2002-12-15"]', ""
+    )
+
+
+def test_a_window_longer_than_the_gap_is_refused(tmp_path: Path) -> None:
+    message = broken(tmp_path, "downscale:\n", "priors:\n  long: {window: 25}\n\ndownscale:\n")
+    assert "split.gap is 24 h: the windows of priors.long reach over 25 h" in message
 
 
 def test_a_bare_date_must_be_quoted(tmp_path: Path) -> None:

@@ -64,3 +64,18 @@ def test_identities_are_listed_once_and_the_row_decides_the_version():
     row = {"version": "v2", "source_id": "M", "path": "/home/me", "experiment_id": None}
     assert row_attrs(row, {"version": "v1", "source_id": "N"}) == {"version": "v2"}
     assert row_attrs(row, {}) == {"version": "v2", "source_id": "M"}
+
+
+@pytest.mark.parametrize("form", ["zarr", "netcdf"])
+def test_a_chunk_a_step_is_read_many_at_a_time_and_no_stored_chunk_is_cut(cmip, tmp_path, form):
+    ds = cmip("tas", steps=600, lat=np.arange(40, 60.0), lon=np.arange(0, 30.0))
+    for name, stored in (("one", (1, 20, 30)), ("seven", (7, 20, 30)), ("tiles", (50, 10, 10))):
+        path = tmp_path / f"{name}.{form}"
+        if form == "zarr":
+            ds.to_zarr(path, encoding={"tas": {"chunks": stored}}, consolidated=False)
+        else:
+            ds.to_netcdf(path, encoding={"tas": {"chunksizes": stored}}, engine="h5netcdf")
+        opened = open_file(str(path))["tas"]
+        assert max(map(len, opened.chunks)) <= 3
+        assert all(c % s == 0 for axis, s in zip(opened.chunks, stored, strict=True) for c in axis[:-1])
+        np.testing.assert_array_equal(opened, ds["tas"])

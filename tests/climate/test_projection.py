@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from finescale.climate.lambert import inverse_lambert
 from finescale.climate.projection import BRITISH_GRID, geographic, inverse_mercator
 from finescale.errors import FinescaleError
 
@@ -35,6 +36,44 @@ def test_an_unknown_projection_is_named():
         "projection_y_coordinate",
         "projection_x_coordinate",
     )
-    ds["crs"] = xr.DataArray(0, attrs={"grid_mapping_name": "lambert_conformal_conic"})
-    with pytest.raises(FinescaleError, match="lambert_conformal_conic"):
+    ds["crs"] = xr.DataArray(0, attrs={"grid_mapping_name": "polar_stereographic"})
+    with pytest.raises(FinescaleError, match="or lambert_conformal_conic: polar_stereographic; add lat"):
         geographic(ds)
+
+
+SNYDER = {
+    "standard_parallel": [33.0, 45.0],
+    "latitude_of_projection_origin": 23.0,
+    "longitude_of_central_meridian": -96.0,
+}
+
+
+@pytest.mark.parametrize(
+    ("shape", "x", "y", "digits"),
+    [
+        ({"semi_major_axis": 1.0, "semi_minor_axis": 1.0}, 0.2966785, 0.2462112, 1e-5),
+        ({"semi_major_axis": 6378206.4, "semi_minor_axis": 6356583.8}, 1894410.9, 1564649.5, 1e-6),
+    ],
+)
+def test_lambert_at_the_worked_examples_of_snyder(shape, x, y, digits):
+    """35 N, 75 W on a sphere of radius one and on Clarke's ellipsoid (Snyder 1987, pp. 295-297)."""
+    lat, lon = inverse_lambert(np.array([y]), np.array([x]), SNYDER | shape)
+    assert lat[0] == pytest.approx(35.0, abs=digits)
+    assert lon[0] == pytest.approx(-75.0, abs=digits)
+
+
+def test_lambert_with_one_parallel_is_the_limit_of_two():
+    one = SNYDER | {"standard_parallel": 39.0}
+    two = SNYDER | {"standard_parallel": [39.0 - 1e-4, 39.0 + 1e-4]}
+    y, x = np.meshgrid(np.linspace(-1e6, 2e6, 7), np.linspace(-2e6, 2e6, 9))
+    for a, b in zip(inverse_lambert(y, x, one), inverse_lambert(y, x, two), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-6)
+
+
+def test_a_lambert_cone_of_the_south_mirrors_that_of_the_north():
+    y, x = np.meshgrid(np.linspace(-1e6, 1e6, 5), np.linspace(-1e6, 1e6, 5))
+    south = SNYDER | {"standard_parallel": [-33.0, -45.0], "latitude_of_projection_origin": -23.0}
+    north_lat, north_lon = inverse_lambert(y, x, SNYDER)
+    lat, lon = inverse_lambert(-y, x, south)
+    np.testing.assert_allclose(lat, -north_lat, atol=1e-9)
+    np.testing.assert_allclose(lon, north_lon, atol=1e-9)

@@ -10,10 +10,13 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from finescale.climate.lambert import inverse_lambert
 from finescale.climate.reference import PRESETS, open_reference
 from finescale.climate.winds import grid_angle, turn
 from finescale.errors import FinescaleError
+from finescale.grid.grid import Grid
 from finescale.grid.pole import RotatedPole
+from finescale.grid.regrid import conservative
 
 
 def era5(cmip, start="2001-01-01"):
@@ -131,6 +134,93 @@ def test_every_preset_speaks_of_known_variables():
 
     for preset in PRESETS.values():
         assert set(preset.names.values()) <= set(VARIABLES)
+
+
+CERRA_CRS = {
+    "grid_mapping_name": "lambert_conformal_conic", "standard_parallel": 50.0, "earth_radius": 6371229.0,
+    "latitude_of_projection_origin": 50.0, "longitude_of_central_meridian": 8.0,
+}  # fmt: skip
+
+
+@pytest.fixture
+def cerra(tmp_path):
+    """A file as the CDS hands CERRA out: rows and columns, 2-D places from 0 to 360, speed and direction, 3-hourly."""
+    x, y = np.meshgrid(np.arange(-12, 13) * 5500.0 - 4e5, np.arange(-10, 11) * 5500.0)
+    lat, lon = inverse_lambert(y, x, CERRA_CRS)
+    rng = np.random.default_rng(2)
+    shape, dims = (6, *lat.shape), ("valid_time", "y", "x")
+    east, north = rng.normal(0, 8, (2, *shape))
+    fields = {
+        "t2m": (280 + rng.normal(0, 5, shape), "K", "air_temperature"),
+        "msl": (101000 + rng.normal(0, 500, shape), "Pa", "unknown"),
+        "si10": (np.hypot(east, north), "m s**-1", "unknown"),
+        "wdir10": (np.rad2deg(np.arctan2(-east, -north)) % 360, "Degree true", "unknown"),
+        "tp": (rng.gamma(1, 2, shape), "kg m**-2", "unknown"),
+    }
+    ds = xr.Dataset(
+        {n: (dims, v.astype("float32"), {"units": u, "standard_name": s, "GRIB_gridType": "lambert"})
+         for n, (v, u, s) in fields.items()},
+        coords={
+            "valid_time": np.datetime64("2001-01-01", "ns") + 3 * np.arange(6) * np.timedelta64(1, "h"),
+            "latitude": (("y", "x"), lat, {"units": "degrees_north", "standard_name": "latitude"}),
+            "longitude": (("y", "x"), lon % 360, {"units": "degrees_east", "standard_name": "longitude"}),
+            "heightAboveGround": 2.0, "step": 0, "surface": 0.0,
+        },
+    )  # fmt: skip
+    ds["orog"] = (
+        ("y", "x"),
+        np.full(lat.shape, 250.0, "float32"),
+        {"units": "m", "standard_name": "unknown"},
+    )
+    ds["lsm"] = (
+        ("y", "x"),
+        np.ones(lat.shape, "float32"),
+        {"units": "1", "standard_name": "land_binary_mask"},
+    )
+    ds.to_netcdf(tmp_path / "cerra.nc")
+    return tmp_path / "cerra.nc", east, north, ds
+
+
+def test_cerra_becomes_components_rates_and_places(cerra):
+    path, east, north, ds = cerra
+    out = open_reference(path, preset="cerra", variables=["psl", "tas", "uas", "vas", "pr"])
+    assert out["tas"].dims == ("time", "y", "x")
+    np.testing.assert_allclose(out["uas"], east, atol=1e-4)
+    np.testing.assert_allclose(out["vas"], north, atol=1e-4)
+    np.testing.assert_allclose(out["pr"], ds["tp"] / (3 * 3600), rtol=1e-6)
+    np.testing.assert_array_equal(out["psl"], ds["msl"])
+    np.testing.assert_allclose(out["lat"], ds["latitude"])
+    assert -180 <= float(out["lon"].min()) < 180
+    static = open_reference(path, preset="cerra", variables=["orog", "sftlf"])
+    assert static["orog"].dims == ("y", "x")
+
+
+def test_cerra_comes_to_a_regular_grid_with_its_area_mean(cerra):
+    path, *_ = cerra
+    out = open_reference(path, preset="cerra", variables=["tas", "sfcWind"])
+    lat, lon = (float(out[c].mean()) for c in ("lat", "lon"))
+    grid = Grid(tuple(lat + 0.1 * np.arange(-2, 3)), tuple(lon + 0.15 * np.arange(-2, 3)))
+    regular = conservative(out, grid, coverage=0.999)
+    assert np.isfinite(regular["tas"]).all()
+    dense = conservative(out, Grid(grid.lat[1:4], grid.lon[1:4]))
+    np.testing.assert_allclose(dense["tas"], regular["tas"][:, 1:4, 1:4], rtol=1e-6)
+    one = out.assign(tas=xr.ones_like(out["tas"]) * 281.5)
+    np.testing.assert_allclose(conservative(one, grid)["tas"], 281.5, rtol=1e-6)
+
+
+def test_a_projected_file_without_places_gets_them_from_its_mapping(cerra, tmp_path):
+    _, _, _, ds = cerra
+    x, y = np.arange(-12, 13) * 5500.0 - 4e5, np.arange(-10, 11) * 5500.0
+    bare = ds[["t2m"]].drop_vars(["latitude", "longitude"]).assign_coords(
+        x=("x", x, {"standard_name": "projection_x_coordinate", "units": "m"}),
+        y=("y", y, {"standard_name": "projection_y_coordinate", "units": "m"}),
+        crs=xr.DataArray(0, attrs=CERRA_CRS),
+    )  # fmt: skip
+    bare["t2m"].attrs["grid_mapping"] = "crs"
+    bare.to_netcdf(tmp_path / "bare.nc")
+    out = open_reference(tmp_path / "bare.nc", preset="cerra", variables=["tas"])
+    np.testing.assert_allclose(out["lat"], ds["latitude"], atol=1e-9)
+    np.testing.assert_allclose(np.mod(out["lon"], 360), ds["longitude"], atol=1e-9)
 
 
 class Ranges(http.server.SimpleHTTPRequestHandler):

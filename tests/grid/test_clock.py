@@ -53,7 +53,10 @@ def test_bounds_of_a_mean_survive_a_file(tmp_path):
         ]
 
 
-@pytest.mark.parametrize(("calendar", "days"), [("standard", 365), ("noleap", 365), ("360_day", 360)])
+@pytest.mark.parametrize(
+    ("calendar", "days"),
+    [("standard", 365), ("noleap", 365), ("360_day", 360), ("all_leap", 366), ("julian", 365)],
+)
 def test_the_year_passes_evenly_in_every_calendar(calendar, days):
     share = year_fraction(stamps("2001-01-01", 24 * days, "h", calendar))
     np.testing.assert_allclose(share, np.arange(24 * days) / (24 * days), atol=1e-12)

@@ -91,7 +91,8 @@ def test_a_grid_that_does_not_nest_is_refused_by_rule_value_and_wish(coarse, sai
     [
         ((50.0, 49.0), (1.0, 2.0), "lat ascends: 50.0 is followed by 49.0"),
         ((50.0,), (1.0, 2.0), "two cells or more along lat: 1"),
-        ((50.0, 51.0), (359.0, 360.0), r"longitude lies in \[-180, 180\)"),
+        ((50.0, 51.0), (359.0, 360.0), r"longitude begins in \[-180, 180\)"),
+        ((50.0, 51.0), (-180.0, 0.0, 180.0), "ends within one turn: -180.0 to 180.0"),
         ((89.0, 91.0), (1.0, 2.0), r"latitude lies in \[-90, 90\]"),
         ((50.0, float("nan")), (1.0, 2.0), "lat is finite"),
     ],
@@ -113,3 +114,10 @@ def test_matching_forgives_rounding_and_nothing_more():
     assert Grid(axis(46.00001, 0.08, 48), FINE.lon).matches(FINE)
     assert not Grid(axis(46.01, 0.08, 48), FINE.lon).matches(FINE)
     assert not Grid(axis(46.0, 0.08, 47), FINE.lon).matches(FINE)
+
+
+def test_a_grid_over_a_region_has_whole_cells_inside_it():
+    grid = Grid.over((47.0, 48.0, 178.9, -178.8), (0.3, 0.5))
+    np.testing.assert_allclose(grid.lat_edges, [47.0, 47.3, 47.6, 47.9])
+    np.testing.assert_allclose(grid.lon_edges, [178.9, 179.4, 179.9, 180.4, 180.9])
+    assert Grid.over((47.0, 48.2, 5.0, 6.2), (0.06, 0.06)).shape == (20, 20)

@@ -86,6 +86,11 @@ def units(name: str, attribute: str) -> Callable[[xr.Dataset], xr.Dataset]:
     return fault
 
 
+def at(name: str, metres: float) -> Callable[[xr.Dataset], xr.Dataset]:
+    """The field says at which height it lies."""
+    return lambda ds: ds.assign({name: ds[name].assign_attrs(height=f"{metres:g} m")})
+
+
 def undated(ds: xr.Dataset) -> xr.Dataset:
     return ds.assign_coords(time=("time", np.arange(ds.sizes["time"]), {"units": "yyyymmddhh"}))
 
@@ -114,7 +119,7 @@ FAULTS = {
     "undecodable time": (undated, "time", "decoded"),
     "latitude flipped": (lambda ds: ds.isel(lat=slice(None, None, -1)), "lat", "direction"),
     "latitude flipped, values left": (lambda ds: ds.assign_coords(lat=ds.lat[::-1].values), "lat", "direction"),
-    "longitude in 0..360": (lambda ds: ds.assign_coords(lon=ds.lon + 350), "lon", "max"),
+    "longitude in 0..360": (lambda ds: ds.assign_coords(lon=ds.lon + 350), "lon", "min"),
     "cloud cover labelled temperature": (cloud_cover, "tas", "edge_share"),
     "a frozen field": (change("tas", copied(slice(101, 104), slice(100, 101))), "tas", "frozen_fields"),
     "a stuck cell": (change("tas", put(280.0, slice(100, 120), 3, 4)), "tas", "stuck_steps"),
@@ -137,6 +142,8 @@ FAULTS = {
     "maps upside down": (
         lambda ds: ds.isel(lat=slice(None, None, -1)).assign_coords(lat=ds.lat.values), "uas", "with_pressure",
     ),
+    "wind at the height of a turbine": (at("uas", 100.0), "uas", "height"),
+    "temperature of the skin of the Earth": (at("tas", 0.0), "tas", "height"),
     "units of another quantity": (units("uas", "Pa"), "uas", "units_fit"),
     "no units": (units("psl", ""), "psl", "units_fit"),
     "a block of zeros": (change("uas", put(0.0, slice(50, 53), slice(0, 8), slice(0, 8))), "uas", "zero_share"),
@@ -145,6 +152,11 @@ FAULTS = {
         "standard_name_fits",
     ),
 }  # fmt: skip
+
+
+def test_heights_of_a_mast_and_a_screen_pass(weather):
+    named = at("uas", 10.0)(at("tas", 1.5)(weather)).assign_coords(height=2.0)
+    check(profile(named), "harmonised")
 
 
 def test_clean_weather_passes(weather):

@@ -16,7 +16,7 @@ import pandas as pd
 import xarray as xr
 from intake_esm.core import esm_datastore
 
-from finescale.climate.files import READ_BYTES, engine_of, options_for, quiet_zarr
+from finescale.climate.files import engine_of, in_reads, options_for, quiet_zarr
 from finescale.climate.holes import check_holes
 from finescale.climate.table import ROW, Catalogue, reason, resolve
 from finescale.errors import FinescaleError
@@ -31,7 +31,7 @@ class AssetError(FinescaleError):
 def open_asset(
     catalogue: Catalogue, row: Mapping[str, Any], storage_options: Mapping[str, Any] | None = None
 ) -> xr.Dataset:
-    """Open the asset of one catalogue row lazily, in its own chunks, with times decoded.
+    """Open the asset of one catalogue row lazily, in whole chunks of its own, with times decoded.
 
     Args:
         catalogue: the catalogue that holds the row.
@@ -84,19 +84,19 @@ def _through_intake(
         },
     }
     frame = pd.DataFrame([{ROW: str(row[ROW]), variable: str(row[variable]), "address": address}])
-    reading: dict[str, Any] = {"chunks": {} if form == "zarr" else "auto", "decode_timedelta": False}
+    reading: dict[str, Any] = {"chunks": None, "cache": False, "decode_timedelta": False}
     reading["engine"] = "zarr" if form == "zarr" else engine_of(address, options)
     if form == "zarr":
         reading["backend_kwargs"] = {"storage_options": options}
     store = esm_datastore({"esmcat": spec, "df": frame}, threaded=False)
-    with dask.config.set({"scheduler": "synchronous", "array.chunk-size": READ_BYTES}):
+    with dask.config.set(scheduler="synchronous"):
         source = store[store.keys()[0]](
             xarray_open_kwargs=reading, storage_options=None if form == "zarr" else options, threaded=False
         )
         with quiet_zarr():
             ds = source.to_dask()
     assert isinstance(ds, xr.Dataset)
-    return ds
+    return in_reads(ds)
 
 
 def _say(catalogue: Catalogue, row: Mapping[str, Any], what: str) -> str:

@@ -29,6 +29,7 @@ def open_series(
     facets: Mapping[str, Any],
     *,
     variables: Sequence[str],
+    each: Mapping[str, Mapping[str, Any]] | None = None,
     period: Period | None = None,
     region: Region | tuple[float, float, float, float] | None = None,
     margin: int = 0,
@@ -40,6 +41,7 @@ def open_series(
         catalogue: path or URL of its JSON file, or a loaded one.
         facets: columns of the catalogue and their wanted values; a list of experiments is joined along time.
         variables: names in the catalogue, or finescale's names.
+        each: facets of single variables, over the common ones: models publish them in different tables.
         period: first and last day, both included; variables without time ignore it.
         region: (south, north, west, east) in degrees; west > east crosses the dateline.
         margin: cells to keep beyond the region on each side.
@@ -50,7 +52,9 @@ def open_series(
     """
     loaded = load(catalogue)
     members = [
-        open_variable(loaded, dict(facets), name, period, region, margin, storage_options)
+        open_variable(
+            loaded, {**facets, **(each or {}).get(name, {})}, name, period, region, margin, storage_options
+        )
         for name in variables
     ]
     members = common_times(members, variables)
@@ -59,7 +63,7 @@ def open_series(
     except ValueError as error:
         raise FinescaleError(
             f"variables of one series share their axes: {', '.join(variables)} do not ({str(error)[:200]}); "
-            "choose one table_id and grid_label for all"
+            "choose one table_id and grid_label for all, or facets for each variable"
         ) from error
     merged.attrs.update(series_attrs(members))
     return merged

@@ -8,16 +8,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import dask
 import fsspec
+import numpy as np
 import xarray as xr
 
 from finescale.climate.holes import check_holes
 from finescale.climate.table import reason
 from finescale.errors import FinescaleError
 
-# A file without chunks of its own would be one chunk of any size; this is what a read takes instead.
-READ_BYTES = "32MiB"
+# What one read takes: a file without chunks would be one chunk of any size, one with a chunk a step would be thousands.
+READ_BYTES = 32 * 2**20
 # Public buckets are read without an account.
 _ANONYMOUS: Mapping[str, dict[str, Any]] = {
     "gs": {"token": "anon"},
@@ -45,21 +45,35 @@ def open_file(
         if (local and Path(address).is_dir()) or name.endswith(".zarr") or ".zarr-v" in name:
             stored = None if local else given
             with quiet_zarr():
-                opened: xr.Dataset = xr.open_zarr(
-                    address, chunks={}, decode_timedelta=False, storage_options=stored
+                opened: xr.Dataset = xr.open_dataset(
+                    address, engine="zarr", cache=False, decode_timedelta=False, storage_options=stored
                 )
             check_holes(address, [str(n) for n in opened.data_vars if str(n) in variables], given)
-            return opened
+            return in_reads(opened)
         engine = engine_of(address, given)
         file = address if local else fsspec.open(address, "rb", **given).open()
-        with dask.config.set({"array.chunk-size": READ_BYTES}):
-            return xr.open_dataset(file, engine=engine, chunks="auto", decode_timedelta=False)
+        return in_reads(xr.open_dataset(file, engine=engine, cache=False, decode_timedelta=False))
     except FinescaleError:
         raise
     except Exception as error:  # every backend raises its own kinds
         raise FinescaleError(
             f"a file can be opened: {name} cannot ({reason(error)}); fetch or write it anew"
         ) from error
+
+
+def in_reads(ds: xr.Dataset) -> xr.Dataset:
+    """Make an opened data set lazy, each variable in reads of about `READ_BYTES` that take whole stored chunks."""
+    lazy = {}
+    for name, var in ds.variables.items():
+        if var.ndim == 0 or name in ds.indexes:
+            continue
+        stored = var.encoding.get("preferred_chunks", {})
+        one = {d: int(stored.get(d, 1 if k == 0 else var.sizes[d])) for k, d in enumerate(var.dims)}
+        size = var.dtype.itemsize * int(np.prod(list(one.values())))
+        one[var.dims[0]] *= max(1, READ_BYTES // max(1, size))
+        lazy[name] = var.chunk({d: min(n, var.sizes[d]) for d, n in one.items()})
+    fields = {n: lazy[n] for n in ds.data_vars if n in lazy}
+    return ds.assign(fields).assign_coords({n: lazy[n] for n in ds.coords if n in lazy})
 
 
 @contextmanager

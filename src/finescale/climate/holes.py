@@ -13,15 +13,12 @@ import fsspec
 import numpy as np
 import zarr
 
-from finescale.climate.variables import VARIABLES
+from finescale.climate.variables import by_name
 from finescale.errors import FinescaleError
 
 
 def check_holes(address: str, names: Sequence[str], options: Mapping[str, Any] | None = None) -> None:
-    """Raise when a store lacks chunks of the named arrays.
-
-    An absent chunk of a `ratio` variable whose fill value is zero is no hole: writers leave dry blocks out. Neither
-    is a place that is absent at all times while others are there: sea in a land data set.
+    """Raise when a store lacks chunks of the named arrays (see `holes`).
 
     Args:
         address: path or URL of the store.
@@ -34,13 +31,7 @@ def check_holes(address: str, names: Sequence[str], options: Mapping[str, Any] |
     for name in names:
         if name not in group or not isinstance(array := group[name], zarr.Array):
             continue
-        # In version 2 the fill value itself reads as missing, so that a block left out is a hole all the same.
-        natural = array.metadata.zarr_format == 3 and np.all(np.asarray(array.fill_value) == 0)
-        dry = natural and name in VARIABLES and VARIABLES[name].kind == "ratio"
-        if dry or array.nchunks_initialized >= array.nchunks:
-            continue
-        missing = _unmasked(missing_chunks(address, name, array, options), array)
-        if missing:
+        if missing := holes(address, name, array, options):
             index = missing[0]
             spans = [
                 f"{i * c}..{min((i + 1) * c, n) - 1}"
@@ -52,6 +43,35 @@ def check_holes(address: str, names: Sequence[str], options: Mapping[str, Any] |
             )
 
 
+def holes(
+    address: str, name: str, array: zarr.Array[Any], options: Mapping[str, Any] | None = None
+) -> list[tuple[int, ...]]:
+    """Return the places on the grid of chunks that an array should hold and does not.
+
+    An absent chunk of a `ratio` variable whose fill value is zero is no hole: writers leave dry blocks out. Neither
+    is a place that is absent at all times while others are there: sea in a land data set.
+
+    Args:
+        address: path or URL of the store.
+        name: name of the array.
+        array: the array, its first axis time where it has more than two.
+        options: storage options of the address.
+    """
+    # In version 2 the fill value itself reads as missing, so that a block left out is a hole all the same.
+    natural = array.metadata.zarr_format == 3 and np.all(np.asarray(array.fill_value) == 0)
+    known = by_name(name)
+    if (
+        natural and known is not None and known.kind == "ratio"
+    ) or array.nchunks_initialized >= array.nchunks:
+        return []
+    missing = missing_chunks(address, name, array, options)
+    counts = [-(-n // c) for n, c in zip(array.shape, _grid(array), strict=True)]
+    if array.ndim < 3 or len(missing) == int(np.prod(counts)):
+        return missing
+    times = Counter(index[1:] for index in missing)
+    return [index for index in missing if times[index[1:]] < counts[0]]
+
+
 def missing_chunks(
     address: str, name: str, array: zarr.Array[Any], options: Mapping[str, Any] | None = None
 ) -> list[tuple[int, ...]]:
@@ -61,15 +81,6 @@ def missing_chunks(
     return [
         index for index in itertools.product(*counts) if array.metadata.encode_chunk_key(index) not in present
     ]
-
-
-def _unmasked(missing: list[tuple[int, ...]], array: zarr.Array[Any]) -> list[tuple[int, ...]]:
-    """Leave out places [y, x] on the grid of chunks that are missing at every time."""
-    counts = [-(-n // c) for n, c in zip(array.shape, _grid(array), strict=True)]
-    if array.ndim < 3 or len(missing) == int(np.prod(counts)):
-        return missing
-    times = Counter(index[1:] for index in missing)
-    return [index for index in missing if times[index[1:]] < counts[0]]
 
 
 def _grid(array: zarr.Array[Any]) -> tuple[int, ...]:

@@ -14,6 +14,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from finescale.climate.lambert import inverse_lambert
 from finescale.errors import FinescaleError
 from finescale.grid.pole import RotatedPole
 
@@ -49,9 +50,12 @@ def geographic(ds: xr.Dataset) -> tuple[xr.Dataset, list[str]]:
         lon, lat = RotatedPole.from_mapping(mapping).to_geographic(columns, rows)
     elif kind == "transverse_mercator":
         lat, lon = inverse_mercator(rows, columns, mapping)
+    elif kind == "lambert_conformal_conic":
+        lat, lon = inverse_lambert(rows, columns, mapping)
     else:
         raise FinescaleError(
-            f"a grid mapping is rotated_latitude_longitude or transverse_mercator: {kind}; add lat and lon to the file"
+            f"a grid mapping is rotated_latitude_longitude, transverse_mercator or lambert_conformal_conic: {kind}; "
+            "add lat and lon to the file"
         )
     placed = ds.assign_coords(lat=((y, x), lat), lon=((y, x), lon))
     return placed, [f"computed latitude and longitude from {kind}"]

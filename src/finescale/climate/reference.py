@@ -16,7 +16,7 @@ from finescale.climate.join import join_time
 from finescale.climate.subset import Period, Region
 from finescale.climate.table import reason
 from finescale.climate.timeline import Gaps
-from finescale.climate.winds import Basis
+from finescale.climate.winds import Basis, from_direction
 from finescale.errors import FinescaleError
 
 
@@ -29,6 +29,7 @@ class Preset:
         names: its spellings, theirs to ours, beyond the table of aliases.
         accumulation_hours: hours over which its amounts are gathered.
         grid_winds: native names of winds that follow a rotated grid although the file may not say so.
+        polar_winds: native names of speed and direction where the product has no components.
         gaps: whether jumps in time are part of the product.
     """
 
@@ -36,6 +37,7 @@ class Preset:
     names: Mapping[str, str] = field(default_factory=dict)
     accumulation_hours: float | None = None
     grid_winds: tuple[str, ...] = ()
+    polar_winds: tuple[str, str] | None = None
     gaps: Gaps = "refuse"
 
 
@@ -48,7 +50,9 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
             "TOT_PRECIP": "pr", "HSURF": "orog", "FR_LAND": "sftlf", "var33": "uas", "var34": "vas"}, 1.0,
             ("U_10M", "V_10M", "var33", "var34"),
         ),
-        "cerra": Preset("CERRA, Lambert grid of 5.5 km", accumulation_hours=3.0),
+        "cerra": Preset(
+            "CERRA, Lambert grid of 5.5 km", {"si10": "sfcWind"}, 3.0, polar_winds=("si10", "wdir10")
+        ),
         "e-obs": Preset("E-OBS, daily station analyses over land", {"tg": "tas", "pp": "psl", "rr": "pr"}, 24.0),
     }
 )  # fmt: skip
@@ -85,6 +89,8 @@ def open_reference(
         raise FinescaleError(f"a preset is one of {', '.join(PRESETS)}: {preset!r}; choose one of these")
     known = PRESETS[preset]
     raw = _open(source, variables, storage_options)
+    if known.polar_winds is not None and {"uas", "vas"} & set(variables):
+        raw = from_direction(raw, *known.polar_winds)
     basis = winds or ("grid" if any(n in raw for n in known.grid_winds) else None)
     return harmonise(
         raw,

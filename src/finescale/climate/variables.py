@@ -38,6 +38,7 @@ class Variable:
         accepts: further CF standard names under which files carry it.
         static: true when it has no time axis.
         by_standard_name: false when the standard name is shared by other quantities, so that a name must decide.
+        heights: lowest and highest level above the ground, in metres, at which it is still what its name says.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Variable:
     accepts: tuple[str, ...] = ()
     static: bool = False
     by_standard_name: bool = True
+    heights: tuple[float, float] | None = None
 
     @property
     def low(self) -> float:
@@ -79,6 +81,9 @@ _SHARE = "a share lies between none and all; interpolation overshoots by a per m
 _COLDEST = "the coldest surface seen from space is 175 K (East Antarctica, 2010)"
 _HOTTEST_AIR = "the hottest air measured is 330 K (Death Valley, 1913); models run a little hotter"
 
+_SCREEN = (0.9, 10.0)  # thermometers stand at 1.25 to 2 m; models write 1.5, 2 or their lowest level
+_MAST = (5.0, 20.0)  # at 100 m wind blows a third harder and up to half in stable air: that is no 10 m wind
+
 _TABLE = (
     Variable(
         "psl",
@@ -100,6 +105,7 @@ _TABLE = (
         Limit(173.0, _COLDEST),
         Limit(335.0, _HOTTEST_AIR),
         aliases=("t2m", "2t", "T2", "T2m", "t_2m", "T_2M", "tg", "2m_temperature", "air_temperature_2m"),
+        heights=_SCREEN,
     ),
     Variable(
         "uas",
@@ -110,6 +116,7 @@ _TABLE = (
         Limit(120.0, _GUST),
         aliases=("u10", "10u", "U10", "u_10m", "U_10M", "10m_u_component_of_wind", "u10m"),
         accepts=("x_wind", "grid_eastward_wind"),
+        heights=_MAST,
     ),
     Variable(
         "vas",
@@ -120,6 +127,7 @@ _TABLE = (
         Limit(120.0, _GUST),
         aliases=("v10", "10v", "V10", "v_10m", "V_10M", "10m_v_component_of_wind", "v10m"),
         accepts=("y_wind", "grid_northward_wind"),
+        heights=_MAST,
     ),
     Variable(
         "pr",
@@ -156,6 +164,7 @@ _TABLE = (
         Limit(335.0, _HOTTEST_AIR),
         aliases=("tx", "mx2t", "tmax", "TMAX_2M"),
         by_standard_name=False,
+        heights=_SCREEN,
     ),
     Variable(
         "tasmin",
@@ -166,6 +175,7 @@ _TABLE = (
         Limit(335.0, _HOTTEST_AIR),
         aliases=("tn", "mn2t", "tmin", "TMIN_2M"),
         by_standard_name=False,
+        heights=_SCREEN,
     ),
     Variable(
         "ts",
@@ -184,6 +194,7 @@ _TABLE = (
         Limit(165.0, "drier and colder than the coldest air by a few kelvin"),
         Limit(312.0, "the highest dew point measured is 308 K (Dhahran, 2003)"),
         aliases=("d2m", "2d", "TD_2M", "td_2m", "2m_dewpoint_temperature"),
+        heights=_SCREEN,
     ),
     Variable(
         "ps",
@@ -203,6 +214,7 @@ _TABLE = (
         Limit(120.0, _GUST),
         kind="ratio",
         aliases=("si10", "10si", "ws", "fg", "ff", "WS_010m", "10m_wind_speed"),
+        heights=_MAST,
     ),
     Variable(
         "hurs",
@@ -213,6 +225,7 @@ _TABLE = (
         Limit(180.0, "over ice and in drizzle models reach 1.6 times saturation over water"),
         kind="ratio",
         aliases=("r", "hu", "RELHUM_2M", "2m_relative_humidity"),
+        heights=_SCREEN,
     ),
     Variable(
         "rsds",
@@ -280,3 +293,8 @@ _TABLE = (
 )
 
 VARIABLES: Mapping[str, Variable] = MappingProxyType({v.name: v for v in _TABLE})
+
+
+def by_name(name: str) -> Variable | None:
+    """Return the variable that a name or an alias means; None when it is nobody's."""
+    return VARIABLES.get(name) or next((v for v in VARIABLES.values() if name in v.aliases), None)

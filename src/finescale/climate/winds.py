@@ -41,6 +41,25 @@ def to_earth(ds: xr.Dataset, basis: Basis | None = None) -> tuple[xr.Dataset, li
     return ds, done
 
 
+def from_direction(ds: xr.Dataset, speed: str, direction: str) -> xr.Dataset:
+    """Add `uas` and `vas` where a product gives speed and the direction that the wind comes from.
+
+    Args:
+        ds: data that may hold both; other data come back unchanged.
+        speed: name of the speed, m s-1.
+        direction: name of the direction, degrees clockwise from true north.
+    """
+    if speed not in ds or direction not in ds:
+        return ds
+    angle = np.deg2rad(ds[direction].astype("float64"))
+    winds = {"uas": (-np.sin(angle), "eastward_wind"), "vas": (-np.cos(angle), "northward_wind")}
+    fields = {
+        name: (ds[speed] * part).astype("float32").assign_attrs(units="m s-1", standard_name=standard)
+        for name, (part, standard) in winds.items()
+    }
+    return ds.drop_vars([direction]).assign(fields)
+
+
 def turn(u: xr.DataArray, v: xr.DataArray, angle: xr.DataArray) -> tuple[xr.DataArray, xr.DataArray]:
     """Return the components of a vector in axes turned clockwise by `angle` (radians) against its own.
 

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from finescale.errors import FinescaleError
 from finescale.fields.pack import spatial_dims
+from finescale.grid.clock import year_fraction
 
 STATIC = ("height", "slope", "land", "latitude", "longitude")
 TEMPORAL = ("zenith", "year", "day")
@@ -48,18 +49,7 @@ def clock(time: xr.DataArray) -> NDArray[np.float64]:
     """Fractions of the year and of the UTC day, ``[T, 2]``, for datetime64 or any cftime calendar."""
     t = time.dt
     day = (t.hour.values + t.minute.values / 60 + t.second.values / 3600) / 24
-    if time.dtype.kind == "M":
-        length = 365 + t.is_leap_year.values.astype(np.float64)
-    else:
-        calendar = time.values.flat[0].calendar
-        if calendar == "360_day":
-            length = np.full(time.shape, 360.0)
-        elif calendar in ("noleap", "365_day"):
-            length = np.full(time.shape, 365.0)
-        else:
-            length = 365 + xr.DataArray(t.is_leap_year).values.astype(np.float64)
-    year = (t.dayofyear.values - 1 + day) / length
-    return np.stack([year, day], axis=-1).astype(np.float64)
+    return np.stack([year_fraction(time), day], axis=-1).astype(np.float64)
 
 
 def context_of(time: xr.DataArray, device: torch.device | str = "cpu") -> Context:

@@ -60,9 +60,5 @@ def _span(time: xr.DataArray) -> str:
 def year_fraction(time: xr.DataArray) -> NDArray[np.float64]:
     """Share of its year that has passed at each stamp [time], in [0, 1): the same season in every calendar."""
     parts = time.dt
-    days = parts.dayofyear.values - 1 + (parts.hour.values + parts.minute.values / 60) / 24
-    calendar = parts.calendar
-    if calendar == "360_day":
-        return np.asarray(days / 360.0)
-    leap = 0 if calendar in ("noleap", "365_day") else np.asarray(parts.is_leap_year.values, dtype=np.float64)
-    return np.asarray(days / (365.0 + leap))
+    seconds = parts.hour.values * 3600.0 + parts.minute.values * 60.0 + parts.second.values
+    return np.asarray((parts.dayofyear.values - 1 + seconds / 86400.0) / parts.days_in_year.values)

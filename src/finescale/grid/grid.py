@@ -27,7 +27,8 @@ class Grid:
 
     Attributes:
         lat: centres of the rows, ascending, degrees_north.
-        lon: centres of the columns, ascending, degrees_east in [-180, 180).
+        lon: centres of the columns, ascending, degrees_east; the first lies in [-180, 180), and a grid over the
+            dateline runs on beyond 180 (178, 179, 180, 181) so that its columns stay side by side.
     """
 
     lat: tuple[float, ...]
@@ -43,9 +44,10 @@ class Grid:
             raise FinescaleError(
                 f"latitude lies in [-90, 90]: {self.lat[0]} to {self.lat[-1]}; check the units of lat"
             )
-        if self.lon[0] < -180 or self.lon[-1] >= 180:
+        if not -180 <= self.lon[0] < 180 or self.lon[-1] - self.lon[0] >= 360:
             raise FinescaleError(
-                f"longitude lies in [-180, 180): {self.lon[0]} to {self.lon[-1]}; wrap the longitudes first"
+                f"longitude begins in [-180, 180) and ends within one turn: {self.lon[0]} to {self.lon[-1]}; "
+                "wrap the longitudes first"
             )
 
     @classmethod
@@ -62,6 +64,25 @@ class Grid:
                     "regrid the data to a regular grid first"
                 )
         return cls(lat=tuple(_decimal(ds["lat"].values)), lon=tuple(_decimal(ds["lon"].values)))
+
+    @classmethod
+    def over(cls, region: tuple[float, float, float, float], step: tuple[float, float]) -> Grid:
+        """Make the grid of whole cells that fit into a region.
+
+        Args:
+            region: south, north, west, east in degrees; west > east crosses the dateline.
+            step: degrees of latitude and of longitude.
+        """
+        south, north, west, east = region
+        west = (west + 180.0) % 360.0 - 180.0
+        width = (east - west) % 360.0 or 360.0
+        rows, columns = (
+            int(span / s + SAME_EDGE) for span, s in zip((north - south, width), step, strict=True)
+        )
+        return cls(
+            tuple(south + step[0] * (k + 0.5) for k in range(rows)),
+            tuple(west + step[1] * (k + 0.5) for k in range(columns)),
+        )
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -6,8 +6,10 @@ from finescale.settings import Settings
 
 STORE = ("pipeline/desk.py", "pipeline/store.py")
 GATE = ("quality", "climate/holes.py", "climate/units.py", "climate/variables.py", "pipeline/stages/gate.py")
+BLOCKS = ("climate/splits.py", "climate/subset.py", "climate/timeline.py", "pipeline/stages/blocks.py")
 CARD = ("methods/card.py", "methods/downscaler.py")
 DETERMINISTIC = (*CARD, "methods/bcsd.py", "methods/bilinear.py", "methods/climatology.py")
+SHARES = ("split.shares", "split.gap")  # what blocks of days come from where the settings state none
 LEARNED = (
     "fields",
     "prior",
@@ -62,8 +64,8 @@ def _reference(settings: Settings) -> list[Stage]:
             run="harmonise.reference",
             reads=("raw-reference", *raw_static),
             writes=("reference", *_static(settings), "gates-reference"),
-            settings=("data.variables", "data.reference", "gates"),
-            code=("climate", *GATE, "pipeline/stages/harmonise.py", *STORE),
+            settings=("data.variables", "data.region", "data.reference", "data.static", "gates"),
+            code=("climate", "grid", *GATE, "pipeline/stages/harmonise.py", *STORE),
         ),
         Stage(
             "coarsen",
@@ -143,13 +145,13 @@ def _priors(settings: Settings) -> list[Stage]:
     needed = {chosen.sections[m].prior: None for m in chosen.methods if m in chosen.sections}
     if not needed and "gaussian" not in chosen.methods:
         return []
-    code = ("fields", "prior", "grid", "pipeline/stages/prior.py", *STORE)
+    code = ("fields", "prior", "grid", *BLOCKS, "pipeline/stages/prior.py", *STORE)
     fit = Stage(
         "fit-climate",
         run="prior.climate",
         reads=("reference",),
         writes=("climate",),
-        settings=("seed", "split.train", "climate"),
+        settings=("seed", "split.train", *SHARES, "climate"),
         code=code,
     )
     trainings = [
@@ -159,7 +161,7 @@ def _priors(settings: Settings) -> list[Stage]:
             options={"prior": name},
             reads=("reference", *_static(settings), "climate"),
             writes=(f"prior-{name}",),
-            settings=("seed", "split.train", "split.validation", f"priors.{name}"),
+            settings=("seed", "split.train", "split.validation", *SHARES, f"priors.{name}"),
             code=code,
             tracked=True,
         )
@@ -196,7 +198,7 @@ def _downscale(settings: Settings, method: str) -> Stage:
             *own,
             "gates",
         ),
-        code=(*code, "grid", *GATE, "pipeline/stages/downscale.py", *STORE),
+        code=(*code, "grid", *BLOCKS, *GATE, "pipeline/stages/downscale.py", *STORE),
     )
 
 
@@ -225,7 +227,7 @@ def _judge(settings: Settings) -> list[Stage]:
                 "downscale.period",
                 "data.gcms",
             ),
-            code=("scores", "grid", "pipeline/stages/score.py", *STORE),
+            code=("scores", "grid", *BLOCKS, "pipeline/stages/score.py", *STORE),
             tracked=True,
         ),
         Stage(
@@ -244,6 +246,6 @@ def _judge(settings: Settings) -> list[Stage]:
             ),
             writes=("page", "figures"),
             settings=("seed", "split", "coarse", "downscale", "registry"),
-            code=("report", "scores", "grid", "pipeline/stages/report.py", *STORE),
+            code=("report", "scores", "grid", *BLOCKS, "pipeline/stages/report.py", *STORE),
         ),
     ]

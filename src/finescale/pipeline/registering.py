@@ -43,11 +43,11 @@ def _card(project: Project, crps: pd.DataFrame) -> str:
     rows = "\n".join(
         f"| {r.variable} | {r.value:.4g} | {r.low:.4g} .. {r.high:.4g} |" for r in crps.itertuples()
     )
-    coarse, train, test = settings.coarse, settings.split.train, settings.split.test
+    coarse, split = settings.coarse, settings.split
     return (
         f"Downscaling by `{settings.registry.method}`: {', '.join(settings.data.variables)} from "
         f"{coarse.factor} x {coarse.factor} cells every {coarse.every} hours to fine fields every hour.\n\n"
-        f"Trained on {train[0]} to {train[1]}, judged on {test[0]} to {test[1]} against the coarsened truth:\n\n"
+        f"Trained on {split.words('train')}, judged on {split.words('test')} against the coarsened truth:\n\n"
         f"| variable | CRPS | interval |\n|---|---|---|\n{rows}\n"
     )
 

@@ -15,8 +15,8 @@ def read(ds: xr.Dataset) -> dict[str, dict[str, float]]:
 
     Returns:
         `lat` and `lon` (those that lie along a dimension of their own) -> check -> value: `direction` (1 ascends,
-        -1 descends, 0 neither), `min`, `max` [degrees], `missing` (count of NaN), `spacing` (median step,
-        degrees), `unevenness` (largest over smallest step).
+        -1 descends, 0 neither), `min`, `max`, `extent` [degrees], `missing` (count of NaN), `spacing` (median
+        step, degrees), `unevenness` (largest over smallest step).
     """
     found = {axis: _values(ds, names) for axis, names in NAMES.items()}
     return {axis: _describe(values) for axis, values in found.items() if values is not None}
@@ -37,6 +37,7 @@ def _describe(values: Values) -> dict[str, float]:
     facts = {
         "min": float(values.min()),
         "max": float(values.max()),
+        "extent": float(values.max() - values.min()),
         "missing": float(np.count_nonzero(np.isnan(values))),
     }
     if steps.size:

@@ -10,7 +10,7 @@ from typing import Any
 import xarray as xr
 
 from finescale.climate.units import conversion, is_amount
-from finescale.climate.variables import VARIABLES, Variable
+from finescale.climate.variables import VARIABLES, Variable, by_name
 from finescale.errors import FinescaleError
 
 TIME = "time"
@@ -49,11 +49,8 @@ class Field:
 
 def identify(name: str, attrs: Mapping[str, Any]) -> Variable | None:
     """Return what a variable claims to be, by its name first and its standard name second."""
-    if name in VARIABLES:
-        return VARIABLES[name]
-    for variable in VARIABLES.values():
-        if name in variable.aliases:
-            return variable
+    if (known := by_name(name)) is not None:
+        return known
     standard = attrs.get("standard_name")
     named = (v for v in VARIABLES.values() if v.by_standard_name and standard in v.standard_names)
     return next(named, None)
@@ -105,3 +102,15 @@ def _conversion(units: str, variable: Variable | None, step: float) -> tuple[flo
     except FinescaleError:
         return float("nan"), float("nan")
     return made.factor, made.offset
+
+
+def height(data: xr.DataArray) -> float | None:
+    """Return the metres above the ground at which a field says it lies; None when it does not say."""
+    said = str(data.attrs.get("height", "")).split()
+    if len(said) == 2 and said[1] == "m":
+        return float(said[0])
+    for name, coord in data.coords.items():
+        named = coord.attrs.get("standard_name") == "height" or str(name).startswith("height")
+        if named and coord.ndim == 0 and coord.dtype.kind in "fiu":
+            return float(coord)
+    return None

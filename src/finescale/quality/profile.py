@@ -89,6 +89,8 @@ def _claims(ds: xr.Dataset, found: Iterable[Field]) -> Iterator[Row]:
             yield Row(field.canonical, "", WHOLE, "standard_name", text=standard)
             fits = standard in ("none", "unknown") or standard in field.variable.standard_names
             yield Row(field.canonical, "", WHOLE, "standard_name_fits", float(fits))
+            if (height := layout.height(ds[field.name])) is not None:
+                yield Row(field.canonical, "", WHOLE, "height", height)
 
 
 def _measured(ds: xr.Dataset, found: list[Field], axis: TimeAxis, name: str) -> Iterator[Row]:

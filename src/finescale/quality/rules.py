@@ -86,18 +86,22 @@ def _time(facts: Facts) -> Iterator[Rule]:
 
 
 def _place(facts: Facts, gate: Gate) -> Iterator[Rule]:
-    for axis, low, high in (("lat", -90.0, 90.0), ("lon", -180.0, 360.0)):
+    # Harmonised longitudes begin in [-180, 180); a box over the dateline runs on beyond 180, within one turn.
+    east = 540.0 if gate.harmonised else 360.0
+    for axis, low, high, turn in (("lat", -90.0, 90.0, 180.0), ("lon", -180.0, east, 359.9999999)):
         if not facts.has(axis):
             continue
-        if gate.harmonised and axis == "lon":
-            high = 179.9999999
+        first = 179.9999999 if gate.harmonised and axis == "lon" else high
         yield Rule(axis, "missing", 0.0, 0.0, "a place without coordinates is nowhere", needed=True)
         yield Rule(
-            axis, "min", low, high, "the Earth has no other places; harmonised longitudes lie in [-180, 180)"
+            axis,
+            "min",
+            low,
+            first,
+            "the Earth has no other places; harmonised longitudes begin in [-180, 180)",
         )
-        yield Rule(
-            axis, "max", low, high, "the Earth has no other places; harmonised longitudes lie in [-180, 180)"
-        )
+        yield Rule(axis, "max", low, high, "the Earth has no other places; longitudes count one turn at most")
+        yield Rule(axis, "extent", 0.0, turn, "no place is there twice")
         if gate.harmonised:
             yield Rule(
                 axis, "direction", 1.0, 1.0, "harmonised axes ascend; a flipped map is weather upside down"
@@ -146,6 +150,9 @@ def _known_field(variable: Variable, gate: Gate, facts: Facts) -> Iterator[Rule]
     yield Rule(
         name, "standard_name_fits", 1.0, 1.0, "a name and a standard name that disagree: one of them lies"
     )
+    if variable.heights is not None:
+        why = "near the ground air warms and slows from metre to metre: another level is another variable"
+        yield Rule(name, "height", *variable.heights, why)
     if gate.harmonised:
         yield Rule(name, "units", 0, 0, "harmonised data is in canonical units", allowed=(variable.units,))
     yield Rule(name, "min", *reach, variable.lowest.reason, needed=True)

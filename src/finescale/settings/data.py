@@ -35,6 +35,16 @@ class Series(Section):
     facets: Facets = Field(
         default_factory=dict, description="Columns of the catalogue and their wanted values."
     )
+    each: dict[str, Facets] = Field(
+        default_factory=dict,
+        description="Facets of single variables over the common ones: {tas: {table_id: 3hr}}.",
+    )
+    historical: Period | None = Field(
+        None, description="First and last day of a model's historical run to read; all when left out."
+    )
+    join: bool = Field(
+        False, description="Whether the scenario goes on where the historical run ends inside `historical`."
+    )
     files: tuple[str, ...] = Field((), description="Files, stores or patterns instead of the catalogue.")
     preset: Literal["cf", "era5", "cosmo-rea6", "cerra", "e-obs"] = Field(
         "cf", description="What the product leaves unsaid; for `files`."
@@ -42,18 +52,33 @@ class Series(Section):
     truth: Facets | None = Field(
         None, description="Facets of the fine truth behind an invented model; none for a real one."
     )
-    period: Period | None = Field(None, description="First and last day to read; all of it when left out.")
+    period: Period | None = Field(
+        None, description="First and last day to read (of a model: of its scenario); all when left out."
+    )
     calendar: tuple[str, Literal["same-date", "nearest-day"]] | None = Field(
         None, description="Calendar to convert to and the policy; the source's own is kept when left out."
     )
     gaps: Literal["refuse", "allow"] = Field(
         "refuse", description="Whether jumps in time (winters only) are meant."
     )
+    step: tuple[float, float] | None = Field(
+        None,
+        description="Degrees of latitude and longitude of the regular grid over `data.region` that a rotated or "
+        "projected reference is brought to.",
+    )
+    winds: Literal["earth", "grid"] | None = Field(
+        None, description="What uas and vas follow on a rotated grid; their standard names when left out."
+    )
+    accumulation_hours: float | None = Field(
+        None, gt=0, description="Hours behind amounts (mm, m of water) whose bounds do not say."
+    )
 
     @model_validator(mode="after")
     def _one_door(self) -> "Series":
         if bool(self.facets) == bool(self.files):
             raise ValueError("a source has either facets (of the catalogue) or files")
+        if self.join and self.historical is None:
+            raise ValueError("a joined run needs `historical`: the days to read over the seam")
         return self
 
 
@@ -74,26 +99,70 @@ class Data(Section):
     )
     gcms: dict[Name, Series] = Field(default_factory=dict, description="Climate models by a short name.")
 
+    @model_validator(mode="after")
+    def _grid_has_a_place(self) -> "Data":
+        if self.reference.step is not None and self.region is None:
+            raise ValueError("reference.step makes a grid over data.region: name the region")
+        return self
+
+
+class Shares(Section):
+    """Parts of the reference, in order of time."""
+
+    train: float = Field(0.8, gt=0, lt=1)
+    validation: float = Field(0.1, gt=0, lt=1)
+    test: float = Field(0.1, gt=0, lt=1)
+
+    @model_validator(mode="after")
+    def _whole(self) -> "Shares":
+        if abs(self.train + self.validation + self.test - 1) > 1e-9:
+            raise ValueError(f"shares must sum to one: {self.train} + {self.validation} + {self.test}")
+        return self
+
 
 class Split(Section):
-    """Blocks of days; the gaps between them must be longer than any window."""
+    """Blocks of days to learn from, to watch the learning with, and to judge on: stated, or cut by shares."""
 
-    train: Period
-    validation: Period
-    test: Period
+    train: Period | None = None
+    validation: Period | None = None
+    test: Period | None = None
+    shares: Shares | None = Field(
+        None, description="Instead of days: consecutive shares of a reference that is short."
+    )
+    gap: int = Field(24, ge=0, description="Free hours between two blocks; at least the longest window.")
 
     @model_validator(mode="after")
     def _apart(self) -> "Split":
-        blocks = sorted(
-            [("train", self.train), ("validation", self.validation), ("test", self.test)], key=lambda b: b[1]
-        )
+        given = {"train": self.train, "validation": self.validation, "test": self.test}
+        stated = {name: block for name, block in given.items() if block is not None}
+        if self.shares is not None:
+            if stated:
+                raise ValueError(
+                    f"a split has either days or shares: {', '.join(stated)} stand beside shares"
+                )
+            return self
+        if missing := sorted(given.keys() - stated.keys()):
+            raise ValueError(
+                f"a split has train, validation and test, or shares: {', '.join(missing)} is missing"
+            )
+        blocks = sorted(stated.items(), key=lambda b: b[1])
         for _, (first, last) in blocks:
             if last < first:
                 raise ValueError(f"a block must not end before it begins: {first} .. {last}")
         for (name, (_, last)), (other, (first, _)) in pairwise(blocks):
-            if (first - last).days < 2:
-                raise ValueError(f"{name} and {other} must lie at least two days apart: {last} and {first}")
+            if ((first - last).days - 1) * 24 < self.gap:
+                raise ValueError(
+                    f"{name} and {other} must lie {self.gap} free hours apart: {last} and {first}; "
+                    "shorten one of them"
+                )
         return self
+
+    def words(self, block: str) -> str:
+        """A block as people read it."""
+        stated = getattr(self, block)
+        if stated is None:
+            return f"{getattr(self.shares, block):.0%} of the reference"
+        return f"{stated[0]} to {stated[1]}"
 
 
 class Coarse(Section):

@@ -146,6 +146,16 @@ class Settings(Section):
         return self
 
     @model_validator(mode="after")
+    def _windows_fit_into_the_gaps(self) -> "Settings":
+        for name, prior in self.priors.items():
+            if prior.window > self.split.gap:
+                raise ValueError(
+                    f"split.gap is {self.split.gap} h: the windows of priors.{name} reach over {prior.window} h; "
+                    "widen the gap, so that no window reaches from one block into another"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _registered_method_runs(self) -> "Settings":
         if self.registry.method not in self.downscale.methods:
             raise ValueError(

@@ -2,10 +2,12 @@
 
 import xarray as xr
 
+from finescale.climate.subset import crop_period
 from finescale.methods.bcsd import Bcsd
 from finescale.methods.bilinear import Bilinear
 from finescale.methods.downscaler import Downscaler
 from finescale.pipeline.desk import Desk
+from finescale.pipeline.stages.blocks import block
 from finescale.pipeline.stages.coarsen import operator
 from finescale.pipeline.stages.gate import check
 
@@ -20,8 +22,7 @@ def bilinear(desk: Desk) -> None:
 
 def bcsd(desk: Desk) -> None:
     """Bias correction and spatial disaggregation, its climatologies from the training period."""
-    train = desk.setting("split.train")
-    fine, coarse = (between(desk.open(name), train) for name in ("reference", "coarse-reference"))
+    fine, coarse = (block(desk, name, "train") for name in ("reference", "coarse-reference"))
     _cases(desk, "bcsd", Bcsd.fit(fine, coarse, harmonics=desk.setting("downscale.bcsd").harmonics))
 
 
@@ -58,11 +59,8 @@ def _cases(desk: Desk, method: str, downscaler: Downscaler) -> None:
 def conditions(desk: Desk, case: str) -> xr.Dataset:
     """The coarse data that a case is conditioned on."""
     if case == "perfect":
-        return between(desk.open("coarse-reference"), desk.setting("split.test"))
+        return block(desk, "coarse-reference", "test")
     gcm = case.removeprefix("gcm-")
-    return between(desk.open(f"corrected-{gcm}"), desk.setting("downscale.period"))
-
-
-def between(ds: xr.Dataset, period: tuple[object, object]) -> xr.Dataset:
-    """The times from the first day of a period to its last, both included."""
-    return ds.sel(time=slice(str(period[0]), str(period[1])))
+    return crop_period(
+        desk.open(f"corrected-{gcm}"), desk.setting("downscale.period"), f"the scenario of {gcm}"
+    )

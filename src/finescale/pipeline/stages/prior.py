@@ -2,7 +2,7 @@
 
 from finescale.fields.scaling import Scaling
 from finescale.pipeline.desk import Desk
-from finescale.pipeline.stages.downscale import between
+from finescale.pipeline.stages.blocks import block
 from finescale.prior.card import load_prior, update_card
 from finescale.prior.check import unconditional
 from finescale.prior.climatology import Harmonics
@@ -14,7 +14,7 @@ from finescale.prior.training import train as fit_network
 def climate(desk: Desk) -> None:
     """Fit the linear-Gaussian climate: a baseline, the guidance's covariance, and what the network corrects."""
     wanted = desk.setting("climate")
-    ds = between(desk.open("reference"), desk.setting("split.train"))
+    ds = block(desk, "reference", "train")
     scaling = Scaling.fit(ds, [str(name) for name in ds.data_vars], wanted.scaling)
     fitted = GaussianClimate.fit(
         ds,
@@ -36,13 +36,13 @@ def train(desk: Desk, prior: str) -> None:
     network = NetworkSpec(**wanted.network.model_dump())
     recipe = TrainingSpec(**wanted.training.model_dump(), seed=desk.setting("seed"))
     spec = PriorSpec(tuple(map(str, fine.data_vars)), **body, network=network, training=recipe)
-    period, folder = between(fine, desk.setting("split.train")), desk.new(f"prior-{prior}")
+    period, folder = block(desk, "reference", "train"), desk.new(f"prior-{prior}")
     fit_network(
         period,
         desk.optional("static"),
         spec,
         folder,
-        validation=between(fine, desk.setting("split.validation")),
+        validation=block(desk, "reference", "validation"),
         scratch=desk.scratch(),
         gaussian=GaussianClimate.from_dataset(desk.open("climate").compute()),
         provenance={"data": {name: desk.digest(name) for name in desk.stage.reads}},

@@ -60,8 +60,8 @@ def _provenance(desk: Desk) -> dict[str, object]:
         "settings": {
             "seed": desk.setting("seed"),
             "members": desk.setting("downscale.members"),
-            "train": " to ".join(map(str, split.train)),
-            "test": " to ".join(map(str, split.test)),
+            "train": split.words("train"),
+            "test": split.words("test"),
             "finescale": __version__,
         },
         **sources,

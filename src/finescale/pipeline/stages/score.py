@@ -7,8 +7,9 @@ import pandas as pd
 import xarray as xr
 
 from finescale.pipeline.desk import Desk
+from finescale.pipeline.stages.blocks import block
 from finescale.pipeline.stages.coarsen import operator
-from finescale.pipeline.stages.downscale import between, conditions
+from finescale.pipeline.stages.downscale import conditions
 from finescale.scores import table
 from finescale.scores.floor import noise_floor
 from finescale.scores.scorecard import score as judge
@@ -33,7 +34,7 @@ def score(desk: Desk) -> None:
         tables.append(
             judge(ensemble, truth, method=method, case=case, coarse=conditions(desk, case), **common)
         )
-    other = between(reference, desk.setting("split.validation"))
+    other = block(desk, "reference", "validation")
     tables.append(noise_floor(other, truths["perfect"], case="perfect", **common))
     card = table.concat(tables)
     folder = desk.new("scorecard").parent
@@ -47,7 +48,7 @@ def score(desk: Desk) -> None:
 
 def truth_by_case(desk: Desk) -> dict[str, xr.Dataset]:
     """The fine truth of each case that has one, over the period that was downscaled."""
-    truths = {"perfect": between(desk.open("reference"), desk.setting("split.test"))}
+    truths = {"perfect": block(desk, "reference", "test")}
     for name in desk.stage.reads:
         if name.startswith("truth-"):
             truths[f"gcm-{name.removeprefix('truth-')}"] = desk.open(name)
