@@ -21,6 +21,7 @@ from finescale.errors import FinescaleError
 WORD = 2**64
 # Half a step of a 32-bit uniform keeps log(u) finite; the largest normal is then 6.7.
 STEP = 2.0**-32
+TOGETHER = 2**15
 
 
 @dataclass(frozen=True)
@@ -69,13 +70,16 @@ class Noise:
 
     def _draw(self, members: Sequence[int], hours: Sequence[int], stream: int) -> Tensor:
         rows, columns = self.shape
-        out = np.empty((len(members), len(hours), len(self.variables), rows * columns), np.float32)
         keys = [zlib.crc32(name.encode()) for name in self.variables]
-        for m, member in enumerate(members):
-            for t, hour in enumerate(hours):
-                for c, key in enumerate(keys):
-                    out[m, t, c] = normals(self.seed, member, (hour, key, stream), rows * columns)
-        return torch.from_numpy(out.reshape(*out.shape[:-1], rows, columns))
+        places = [(member, (hour, key, stream)) for member in members for hour in hours for key in keys]
+        out = np.empty((len(places), rows * columns), np.float32)
+        # Many small draws become normals together: words are cheap, calls of NumPy are not.
+        few = max(1, TOGETHER // (rows * columns))
+        for begin in range(0, len(places), few):
+            part = places[begin : begin + few]
+            bits = np.stack([words(self.seed, member, place, rows * columns) for member, place in part])
+            out[begin : begin + few] = _box_muller(bits)[:, : rows * columns]
+        return torch.from_numpy(out.reshape(len(members), len(hours), len(keys), rows, columns))
 
 
 def normals(seed: int, member: int, place: tuple[int, int, int], count: int) -> NDArray[np.float32]:
@@ -83,13 +87,23 @@ def normals(seed: int, member: int, place: tuple[int, int, int], count: int) -> 
 
     A longer draw begins with a shorter one.
     """
+    return _box_muller(words(seed, member, place, count))[:count]
+
+
+def words(seed: int, member: int, place: tuple[int, int, int], count: int) -> NDArray[np.uint64]:
+    """Raw words for `count` normals, two of them from each."""
     bits = np.random.Philox(
         key=np.array([seed, member % WORD], np.uint64),
         counter=np.array([0, *(word % WORD for word in place)], np.uint64),
     )
-    words = bits.random_raw((count + 1) // 2)
+    return np.asarray(bits.random_raw((count + 1) // 2))
+
+
+def _box_muller(words: NDArray[np.uint64]) -> NDArray[np.float32]:
+    """Two normals from each word ``[..., n]``, side by side ``[..., 2 n]``."""
     u = (words >> np.uint64(32)).astype(np.float64) * STEP + STEP / 2
     angle = ((words & np.uint64(0xFFFFFFFF)).astype(np.float64) * (2 * np.pi * STEP)).astype(np.float32)
     radius = np.sqrt(-2 * np.log(u)).astype(np.float32)
-    pairs = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=-1)
-    return pairs.reshape(-1)[:count]
+    out = np.empty((*words.shape[:-1], 2 * words.shape[-1]), np.float32)
+    out[..., 0::2], out[..., 1::2] = radius * np.cos(angle), radius * np.sin(angle)
+    return out

@@ -11,12 +11,14 @@ import math
 from collections import OrderedDict
 from typing import Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from finescale.guidance.iterative import System, middle_factor
 from finescale.guidance.observation import Segment, Source
 from finescale.guidance.seen import Seen, through_bands, through_eofs
+from finescale.prior.autoregression import toeplitz
 from finescale.prior.gaussian import GaussianClimate
 
 # Bytes of factors that are kept: those of the middle of a series serve again and again.
@@ -102,11 +104,8 @@ class ClimateCovariance:
         """For each product, covariance in time of every axis between wanted frames and stamps ``[K + G, own, S]``."""
         key = (segment.layout, frames, sigma, own.start, own.stop)
         if key not in self._times:
-            axes, left = self._waves(frames, sigma)
-            ahead = axes[:, own] * left[:, None]
-            self._times[key] = [
-                torch.einsum("kti,st,kui->kus", axes, view.time, ahead).float() for _, view in segment.parts
-            ]
+            time = self._time(frames, sigma)[:, own]
+            self._times[key] = [(time @ view.time.T).float() for _, view in segment.parts]
             while len(self._times) > KERNELS:
                 self._times.popitem(last=False)
         self._times.move_to_end(key)
@@ -117,9 +116,7 @@ class ClimateCovariance:
         source, view = segment.parts[0]
         view_of = self._source(source)
         if key not in self._systems:
-            axes, left = self._waves(frames, sigma)
-            mine = torch.einsum("at,kti->kai", view.time, axes)
-            time = torch.einsum("kai,ki,kbi->kab", mine, left, mine)
+            time = view.time @ self._time(frames, sigma) @ view.time.T
             modes = len(self.climate.variance)
             pair = (time[:modes], time[modes:][view_of.groups])
             scale = (view_of.eofs.square() * pair[0].diagonal(dim1=1, dim2=2).mean(1)[:, None]).sum(0).mean()
@@ -131,9 +128,15 @@ class ClimateCovariance:
         pair, error, factor = self._systems[key]
         return System(view_of, pair, error, segment.mask.double(), factor)
 
-    def _waves(self, frames: int, sigma: float) -> tuple[Tensor, Tensor]:
+    def _time(self, frames: int, sigma: float) -> Tensor:
+        """C_t of the series of every axis, ``[K + G, T, T]``."""
+        if math.isinf(sigma):
+            climate = self.climate
+            rho = np.concatenate([climate.autocovariance(frames), climate.residual_autocovariance(frames)])
+            return torch.from_numpy(toeplitz(rho))
         axes, variance = (v.double() for v in self.climate.waves(frames))
-        return axes, variance if math.isinf(sigma) else variance * sigma**2 / (variance + sigma**2)
+        left = variance * sigma**2 / (variance + sigma**2)
+        return (axes * left[:, None]) @ axes.mT
 
     def _source(self, source: Source) -> Seen:
         """What a product sees of the climate."""
@@ -143,15 +146,13 @@ class ClimateCovariance:
         return self._seen[id(source)][1]
 
     def _factor(self, segment: Segment, frames: int, sigma: float) -> Tensor:
-        axes, left = self._waves(frames, sigma)
+        whole = self._time(frames, sigma)
         modes, rows = len(self.climate.variance), []
         for source, view in segment.parts:
             here = self._source(source)
-            mine = torch.einsum("at,kti->kai", view.time, axes)
             row = []
             for other, look in segment.parts:
-                theirs = torch.einsum("at,kti->kai", look.time, axes)
-                time = torch.einsum("kai,ki,kbi->kab", mine, left, theirs)
+                time = view.time @ whole @ look.time.T
                 there = self._source(other)
                 block = through_eofs(time[:modes], here, there)
                 block += through_bands(time[modes:], here, there)

@@ -22,8 +22,10 @@ from finescale.guidance.wave import blocks
 # Streams of noise that no sampler uses.
 MODES, CELLS, ERRORS = 2**32, 2**32 + 1, 2**32 + 2
 # Energy of a moving average that may be cut off.
-TAIL = 1e-7
+TAIL = 1e-6
 LAGS = 1024
+# Blocks whose unconditional draws are made at once: those of neighbouring hours share noise.
+AHEAD = 4
 
 
 @dataclass
@@ -47,7 +49,7 @@ class GaussianPosterior:
     noise: Noise
     first: int
     stop: int
-    block: int = 48
+    block: int = 36
     reach: int = 36
     _kernels: list[Tensor] = field(default_factory=list)
 
@@ -58,19 +60,16 @@ class GaussianPosterior:
 
     def run(self, members: tuple[int, ...]) -> Iterator[tuple[tuple[int, int], Tensor]]:
         """Yield each block's hours and its draws ``[M, T, C, H, W]``, in order of time."""
-        spans = blocks(self.first, self.stop, max(self.block, self.reach))
-        drawn: dict[int, Tensor] = {}
-        for b, (first, stop) in enumerate(spans):
-            near = [n for n in (b - 1, b, b + 1) if 0 <= n < len(spans)]
-            for n in near:
-                if n not in drawn:
-                    drawn[n] = self.draw(members, *spans[n])
+        x, offset = torch.zeros(0), self.first
+        for first, stop in blocks(self.first, self.stop, max(self.block, self.reach)):
             begin, end = max(self.first, first - self.reach), min(self.stop, stop + self.reach)
-            offset = spans[near[0]][0]
-            x = torch.cat([drawn[n] for n in near], 1)[:, begin - offset : end - offset]
-            out = self._given(x, members, begin, end, slice(first - begin, stop - begin))
-            drawn.pop(b - 1, None)
-            yield (first, stop), out
+            x, offset = x[:, begin - offset :] if len(x) else x, begin
+            drawn = begin + x.shape[1] if len(x) else begin
+            if end > drawn:
+                fresh = self.draw(members, drawn, min(self.stop, max(end, drawn + AHEAD * self.block)))
+                x = torch.cat([x, fresh], 1) if len(x) else fresh
+            own = slice(first - begin, stop - begin)
+            yield (first, stop), self._given(x[:, : end - begin], members, begin, end, own)
 
     def sample(self, members: tuple[int, ...], first: int, stop: int) -> Tensor:
         """Posterior draws ``[M, T, C, H, W]`` of the hours [first, stop) by themselves."""
@@ -90,7 +89,7 @@ class GaussianPosterior:
         if segment is None:
             return x[:, own]
         r = segment.residual(x)
-        if members is not None:
+        if members is not None and bool(segment.error.any()):
             r = r - self._errors(segment, members)
         u = self.covariance.solve(segment, x.shape[1], float("inf"), r)
         return x[:, own] + self.covariance.spread(segment, u, x, float("inf"), own)

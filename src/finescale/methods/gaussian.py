@@ -25,6 +25,9 @@ from finescale.methods.downscaler import check_coarse
 from finescale.methods.ensemble import dataset, physical
 from finescale.prior.gaussian import GaussianClimate
 
+# Members drawn together.
+GROUP = 4
+
 
 @dataclass(frozen=True)
 class Gaussian:
@@ -66,11 +69,12 @@ class Gaussian:
         )
         begin, end = given.wanted
         out = np.empty((members, end - begin, len(scaling.variables), *self.fine.shape), np.float32)
-        for member in range(members):
-            for (start, stop), x in posterior.run((first + member,)):
-                cut = slice(max(start, begin) - start, min(stop, end) - start)
-                kept = physical(x[0, cut].numpy(), scaling)
-                out[member, max(start, begin) - begin : max(start, begin) - begin + len(kept)] = kept
+        for low in range(0, members, GROUP):
+            rows = slice(low, min(low + GROUP, members))
+            for (start, stop), x in posterior.run(tuple(range(first + low, first + rows.stop))):
+                kept = x[:, max(start, begin) - start : min(stop, end) - start]
+                at = max(start, begin) - begin
+                out[rows, at : at + kept.shape[1]] = physical(kept.numpy(), scaling)
         attrs = {n: coarse[n].attrs for n in self.variables}
         return dataset(out, scaling, given.stamps(), self.fine, attrs, first)
 
