@@ -23,7 +23,8 @@ SPEC = PriorSpec(
 @pytest.fixture(scope="module")
 def ready(world):
     ds = world.dataset(4000, 1)
-    climate = GaussianClimate.fit(ds, Scaling.fit(ds, SPEC.variables), modes=80, order=2)
+    # Enough patterns, each of one band of one variable, to hold all of the world's law.
+    climate = GaussianClimate.fit(ds, Scaling.fit(ds, SPEC.variables), modes=160, order=2)
     run = prepare(ds, None, SPEC, validation=ds, gaussian=climate, device=torch.device("cpu"))
     card = run.facts | {"codec": "pixel"}
     return ds, run, Prior(run.denoiser.eval(), run.schedule, run.loader.scaling, SPEC, card)

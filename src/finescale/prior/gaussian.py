@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from finescale.fields.axis import step_hours
 from finescale.fields.scaling import Scaling
-from finescale.prior import autoregression
+from finescale.prior import autoregression, holdout
 from finescale.prior.bands import Bands
 from finescale.prior.climatology import Harmonics
 from finescale.prior.eofs import Group, groups_of
@@ -92,7 +92,7 @@ class GaussianClimate(nn.Module):
         harmonics: Harmonics = Harmonics(),
         sketch_every: int = 2,
     ) -> "GaussianClimate":
-        """Fit to training data in three streaming passes.
+        """Fit to training data in three streaming passes, and three more that check it on days held out.
 
         Args:
             ds: training period, ``[time, lat, lon]`` variables named by the scaling.
@@ -103,16 +103,18 @@ class GaussianClimate(nn.Module):
             harmonics: wished basis of the mean; what the period cannot tell apart is dropped.
             sketch_every: frames between two that the search for patterns looks at.
         """
-        basis, arrays = fit_arrays(
-            ds,
-            scaling,
-            modes=modes,
-            order=order,
-            joint=joint,
-            harmonics=harmonics,
-            sketch_every=sketch_every,
-        )
-        return cls(scaling, basis, step_hours(ds["time"]), arrays)
+        step = step_hours(ds["time"])
+        options = {"modes": modes, "order": order, "joint": joint, "sketch_every": sketch_every}
+        basis, arrays = fit_arrays(ds, scaling, harmonics=harmonics, **options)
+        if ds.sizes["time"] >= holdout.SHORTEST * (order + 1):
+            seen, unseen = holdout.parts(ds)
+            own, found = fit_arrays(seen, scaling, harmonics=harmonics, **options)
+            arrays = holdout.lesson(cls(scaling, own, step, found), unseen).applied(arrays)
+        return cls(scaling, basis, step, arrays)
+
+    def with_tensors(self, tensors: dict[str, NDArray[Any]]) -> "GaussianClimate":
+        """The same climate with other arrays."""
+        return GaussianClimate(self.scaling, self.harmonics, self.step, tensors)
 
     def mean(self, clock: Tensor) -> Tensor:
         """The mean at ``clock [..., 2]``: ``[..., C, H, W]``."""
@@ -250,12 +252,8 @@ class GaussianClimate(nn.Module):
 
     def metadata(self) -> dict[str, Any]:
         """What the arrays do not say, ready for JSON."""
-        return {
-            "scaling": self.scaling.to_dict(),
-            "annual": self.harmonics.annual,
-            "diurnal": self.harmonics.diurnal,
-            "step_hours": self.step,
-        }
+        basis = {"annual": self.harmonics.annual, "diurnal": self.harmonics.diurnal}
+        return {"scaling": self.scaling.to_dict(), **basis, "step_hours": self.step}
 
     @classmethod
     def from_parts(cls, metadata: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> "GaussianClimate":

@@ -1,0 +1,158 @@
+"""What a fitted climate is worth on days that it has not seen, and what follows for its numbers.
+
+EOFs explain the days that they were found in too well: of a short period the trailing ones, and what they leave
+over, come out far too small, and covariances between many series are mostly chance. So the climate is first fitted
+without some days; how these fall out along its EOFs corrects its variances, and how well it denoises them decides
+how far to trust the covariances between EOFs (a shrinkage as of Ledoit and Wolf 2004, chosen by validation).
+"""
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+import xarray as xr
+from numpy.typing import NDArray
+from torch import Tensor
+
+from finescale.fields.axis import segments
+from finescale.fields.context import clock
+from finescale.fields.pack import blocks
+from finescale.prior import autoregression
+from finescale.prior.loader import even_windows
+
+if TYPE_CHECKING:
+    from finescale.prior.gaussian import GaussianClimate
+
+Array = NDArray[np.float64]
+# Frames for each number of an autoregression before days can be spared to check the fit.
+SHORTEST = 20
+STRETCHES = 4
+TRUSTS = (1.0, 0.85, 0.7, 0.5, 0.3, 0.15, 0.0)
+_NOISE = (0.1, 0.3, 1.0, 3.0)
+_WINDOWS, _FRAMES = 32, 5
+_BLOCK = 256
+# Independent samples that one stretch must be worth before its variance is taken at its word.
+_DOUBT = 16.0
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What the days held out teach.
+
+    Attributes:
+        variance: factor on the variance of each EOF ``[K]``.
+        correlation: autocorrelation of EOFs of that rank ``[K, p + 1]``.
+        residual: autocovariance of each group's residual, a free wave's share ``[G, p + 1]``.
+        trust: share of the covariances between EOFs that is kept.
+    """
+
+    variance: Array
+    correlation: Array
+    residual: Array
+    trust: float
+
+    def applied(self, arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """The arrays of a climate of the same kind, corrected; a longer or shorter list of EOFs keeps its ranks."""
+        place = np.minimum(np.arange(len(arrays["variance"])), len(self.variance) - 1)
+        factor = self.variance[place]
+        # What the fit has not seen of an EOF has the memory of what it was found to have elsewhere.
+        new = (1 - 1 / np.maximum(factor, 1))[:, None]
+        lags = self.correlation.shape[1]
+        mixed = (1 - new) * autoregression.correlation(arrays["phi"].astype(float), lags)
+        mixed += new * self.correlation[place]
+        root = np.sqrt(factor[: arrays["cross"].shape[1]])
+        return arrays | {
+            "variance": arrays["variance"] * factor,
+            "phi": autoregression.levinson(mixed)[0],
+            "residual_variance": self.residual[:, 0],
+            "residual_phi": autoregression.levinson(self.residual)[0],
+            "cross": shrunk(arrays["cross"], self.trust) * root[:, None] * root,
+        }
+
+
+def parts(ds: xr.Dataset) -> tuple[xr.Dataset, xr.Dataset]:
+    """The period without, and only, the last fifth of each of its quarters."""
+    frames = ds.sizes["time"]
+    fifth = np.arange(frames) * STRETCHES * 5 // frames % 5
+    unseen = fifth == 4
+    return ds.isel(time=~unseen), ds.isel(time=unseen)
+
+
+def lesson(trial: "GaussianClimate", unseen: xr.Dataset) -> Lesson:
+    """What days that were not in its fit say about a climate."""
+    found, rest = _moments(trial, unseen)
+    free = np.array([max(g.free, 1) for g in trial.groups])
+    variance, correlation = _by_rank(found, trial.variance.double().numpy())
+    floor = 0.25 * trial.residual_variance.double().numpy()
+    residual = rest / free[:, None]
+    residual *= (np.maximum(residual[:, 0], floor) / np.maximum(residual[:, 0], 1e-30))[:, None]
+    if not trial.cross.shape[1]:
+        return Lesson(variance, correlation, residual, 0.0)
+    arrays = trial.tensors()
+    lessons = [Lesson(variance, correlation, residual, trust) for trust in TRUSTS]
+    errors = [_error(trial.with_tensors(one.applied(arrays)), unseen) for one in lessons]
+    return lessons[int(np.argmin(errors))]
+
+
+def shrunk(cross: Array, trust: float) -> Array:
+    """Covariances at all lags ``[p + 1, J, J]`` with those between two EOFs made smaller."""
+    own = np.eye(cross.shape[1], dtype=bool)
+    return np.where(own, cross, trust * cross)
+
+
+def _moments(trial: "GaussianClimate", unseen: xr.Dataset) -> tuple[Array, Array]:
+    """Autocovariance along each EOF ``[K, p + 1]``, and of what each group leaves, summed ``[G, p + 1]``.
+
+    Sums run within blocks and unbroken stretches, and divide by the frames: the little that is lost at the ends
+    only shortens memory by as much.
+    """
+    lags = trial.phi.shape[1] + 1
+    modes, rest = np.zeros((len(trial.variance), lags)), np.zeros((len(trial.groups), lags))
+    phases, stretch = torch.from_numpy(clock(unseen["time"])).float(), segments(unseen["time"])
+    for start, block in blocks(unseen, trial.scaling.variables, _BLOCK):
+        x = torch.from_numpy(trial.scaling.apply(block)).float()
+        a = torch.where(trial.mask, x - trial.mean(phases[start : start + len(x)]), 0)
+        waves = trial.bands(a)
+        y = trial.to_patterns(waves)
+        z = (y @ trial.rotation).double()
+        left = [
+            waves[:, g.variable, g.span] - y[:, g.rows] @ trial.patterns[g.rows, g.span] for g in trial.groups
+        ]
+        own = stretch[start : start + len(x)]
+        for lag in range(min(lags, len(x))):
+            new, old = slice(lag, None), slice(0, len(x) - lag)
+            whole = torch.from_numpy(own[new] == own[old])
+            modes[:, lag] += (z[new] * z[old])[whole].sum(0).numpy()
+            for number, r in enumerate(left):
+                rest[number, lag] += float((r[new] * r[old])[whole].double().sum())
+    return modes / unseen.sizes["time"], rest / unseen.sizes["time"]
+
+
+def _by_rank(found: Array, fitted: Array) -> tuple[Array, Array]:
+    """Smooth in the rank, pooled over octaves: ratio of variances ``[K]``, autocorrelation ``[K, p + 1]``."""
+    edges = [0, 8]
+    while edges[-1] < len(fitted):
+        edges.append(2 * edges[-1])
+    edges[-1] = len(fitted)
+    spans = [(first, last) for first, last in pairwise(edges) if last > first]
+    relative = [(found[a:b] / fitted[a:b, None]).mean(axis=0) for a, b in spans]
+    samples = np.array([STRETCHES * (b - a) for a, b in spans])
+    ratio = np.log([row[0] for row in relative]) * samples / (samples + _DOUBT)
+    rho = np.array([row / row[0] for row in relative])
+    rank, centre = np.log(np.arange(len(fitted)) + 1), np.log([(a + b + 1) / 2 for a, b in spans])
+    correlation = np.stack([np.interp(rank, centre, column) for column in rho.T], axis=1)
+    return np.exp(np.interp(rank, centre, ratio)), correlation
+
+
+def _error(climate: "GaussianClimate", unseen: xr.Dataset) -> float:
+    """Mean over noise levels and variables of the log error of denoising windows."""
+    x, when = even_windows(unseen, climate.scaling, climate.mask.numpy(), _FRAMES, _WINDOWS)
+    eps = torch.randn(x.shape, generator=torch.Generator().manual_seed(0))
+    total = [_log_error(climate.denoise(x + s * eps, torch.tensor(s), when), x) for s in _NOISE]
+    return float(np.mean(total))
+
+
+def _log_error(estimate: Tensor, x: Tensor) -> float:
+    return float((estimate - x).square().mean(dim=(0, 1, 3, 4)).log().mean())
