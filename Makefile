@@ -17,11 +17,12 @@ unexport PYTHONDONTWRITEBYTECODE PYTHONPATH
 
 ON_PATH := PATH="$$PWD/.venv/bin:$$PATH" PREFECT_HOME="$$PWD/.prefect"
 
-.PHONY: help demo demo-all test lint check-fresh lock clean
+.PHONY: help demo demo-all up down test lint check-fresh lock clean
 
 help:
 	@echo "make demo         bring the small invented world through the whole pipeline (10 minutes, 2 cores)"
-	@echo "make demo-all     every method there is, in a workspace of its own; its pages come to reports/all (an hour)"
+	@echo "make demo-all     every method there is, in a workspace of its own; its pages: reports/demo-all (an hour)"
+	@echo "make up           Prefect's server, a worker and the pages on this machine, with the deployments; make down ends them"
 	@echo "make test         style, types and tests"
 	@echo "make check-fresh  both, in a fresh clone"
 	@echo "make lock         regenerate constraints.txt from the newest versions that pyproject.toml allows"
@@ -40,8 +41,10 @@ demo: .venv/.ready
 
 demo-all: .venv/.ready
 	@$(ON_PATH) .venv/bin/python -m flows.build demo-all
-	@mkdir -p reports && ln -sfn ../.workspaces/demo-all/reports reports/all
 	@$(ON_PATH) .venv/bin/finescale report --preset demo-all
+
+up down: .venv/.ready
+	@$(ON_PATH) .venv/bin/python -m flows.operate $@
 
 lint: .venv/.ready
 	@.venv/bin/ruff check src flows tests benchmarks

@@ -1,10 +1,17 @@
-"""What a flow run leaves to look at in Prefect: the verdict, figures, and links to the report and MLflow."""
+"""What a flow run leaves to look at in Prefect: the verdict, figures, and links to the pages."""
 
 import base64
+import os
 from pathlib import Path
 
-from prefect.artifacts import create_image_artifact, create_markdown_artifact, create_table_artifact
+from prefect.artifacts import (
+    create_image_artifact,
+    create_link_artifact,
+    create_markdown_artifact,
+    create_table_artifact,
+)
 
+from finescale.pipeline import store
 from finescale.pipeline.stage import Stage
 from finescale.pipeline.store import path_of
 from finescale.pipeline.verdict import skill_table, where
@@ -12,7 +19,7 @@ from finescale.pipeline.verdict import skill_table, where
 LARGEST = 600_000  # bytes of a picture that travels inside an artifact
 
 
-def stage_figures(root: Path, stage: Stage) -> None:
+def figures(root: Path, stage: Stage) -> None:
     """Publish the pictures that a stage has written."""
     if "figures" not in stage.writes:
         return
@@ -30,8 +37,19 @@ def verdict(root: Path, states: dict[str, str], registered: str) -> None:
     table = skill_table(root).reset_index()
     rows = [{str(key): value for key, value in row.items()} for row in table.to_dict(orient="records")]
     create_table_artifact(table=rows, key="verdict", description="CRPS on held-out hours")
+    create_link_artifact(link=address(root), link_text="The report", key="report", description="The report")
     lines = [f"- {name}: {state}" for name, state in states.items()]
     text = "\n".join(
         ["## Stages", *lines, "", "## Model", registered, "", "## Where", *(f"- {w}" for w in where(root))]
     )
     create_markdown_artifact(markdown=text, key="build", description="What ran and where it lies")
+
+
+def address(root: Path) -> str:
+    """The report as a browser finds it: over `make up`'s server of pages, or as a file where none runs."""
+    page = Path(path_of("page"))
+    served = os.environ.get("FINESCALE_PAGES")
+    if not served:
+        return (root / page).as_uri()
+    inside = "" if store.home(root) == root else f"{root.name}/"
+    return f"{served}/{inside}{page.name}"

@@ -81,9 +81,7 @@ class Project:
 
     def flow(self) -> subprocess.CompletedProcess[str]:
         """Prefect's door."""
-        code = "import sys; from pathlib import Path; from flows import build, embedded; "
-        code += "sys.exit(embedded.run(build.build, Path.cwd()))"
-        return self.call(sys.executable, "-c", code)
+        return self.call(sys.executable, "-m", "flows.build")
 
     def locked(self) -> dict[str, str]:
         """Content hash of every output that dvc.lock records."""

@@ -41,6 +41,9 @@ class Recorder:
             raise FinescaleError(f"{stage.name} broke")
         return Outcome(stage.name, "Completed", 0.0)
 
+    def stop(self) -> None:
+        self.events.append(("stop", ""))
+
 
 STAGES = (stage("a"), stage("b", ("a",)), stage("c", ("a",)), stage("d", ("b", "c")))
 
@@ -66,6 +69,69 @@ def test_a_failure_stops_what_follows() -> None:
     with pytest.raises(FinescaleError, match="b broke"):
         walk(STAGES, recorder, workers=1, tell=lambda *_: None, done=lambda _: None)
     assert ("begin", "d") not in recorder.events
+
+
+def test_an_interruption_stops_what_runs() -> None:
+    recorder = Recorder()
+
+    def interrupt(_: Outcome) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        walk(STAGES, recorder, workers=1, tell=lambda *_: None, done=interrupt)
+    assert recorder.events == [("begin", "a"), ("end", "a"), ("stop", "")]
+
+
+def slow(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a shell command stand for DVC."""
+    real = executor.subprocess.Popen
+    monkeypatch.setattr(
+        executor.subprocess, "Popen", lambda _, **options: real(["/bin/sh", "-c", command], **options)
+    )
+
+
+def test_a_stage_that_takes_too_long_is_stopped_with_all_that_it_started(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    slow(f"sleep 60 & echo $! > {tmp_path}/pid; wait", monkeypatch)
+    start = time.monotonic()
+    with pytest.raises(StageFailed, match="a stage ends within 1 s: coarsen did not"):
+        DvcExecutor(tmp_path, limit=1.0).run(stage("coarsen"), lambda _: None)
+    assert time.monotonic() - start < 10
+    assert_gone(int((tmp_path / "pid").read_text()))
+
+
+def test_stop_ends_what_runs_and_begins_nothing_more(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    slow(f"sleep 60 & echo $! > {tmp_path}/pid; wait", monkeypatch)
+    dvc = DvcExecutor(tmp_path)
+    failed: list[str] = []
+
+    def run() -> None:
+        try:
+            dvc.run(stage("coarsen"), lambda _: None)
+        except StageFailed as error:
+            failed.append(str(error))
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    while not (tmp_path / "pid").exists():
+        time.sleep(0.01)
+    dvc.stop()
+    thread.join(20)
+    assert failed == ["stage coarsen was stopped; the next run goes on from here"]
+    assert_gone(int((tmp_path / "pid").read_text()))
+    with pytest.raises(StageFailed, match="was stopped"):
+        dvc.run(stage("coarsen"), lambda _: None)
+
+
+def assert_gone(pid: int) -> None:
+    """Wait until a process has ended; a zombie has."""
+    for _ in range(100):
+        status = Path(f"/proc/{pid}/stat")
+        if not status.exists() or status.read_text().split(")")[1].split()[0] == "Z":
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"process {pid} still runs")
 
 
 def test_inputs_from_outside_count_as_there() -> None:

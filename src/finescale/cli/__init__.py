@@ -1,6 +1,7 @@
 """The command line: a thin door to the pipeline. Imports stay inside the commands so that --help is quick."""
 
 import errno
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -186,6 +187,7 @@ def relocate(root: Root = HERE) -> None:
 
 def main() -> None:
     """Run the command line; a user's mistake ends in one line and exit code 2."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # tidy up, and stop what was started
     try:
         app(prog_name="finescale")
     except FinescaleError as error:

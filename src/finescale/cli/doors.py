@@ -10,14 +10,12 @@ from finescale.pipeline.executor import DirectExecutor, DvcExecutor, Outcome
 from finescale.pipeline.project import Project
 from finescale.pipeline.run import run_stage
 from finescale.pipeline.walk import walk
-from finescale.pipeline.wiring import upstream
 
 
 def run_pipeline(root: Path, names: list[str], *, direct: bool, workers: int) -> None:
     """Bring some stages (or all) and what they need up to date, and register the model at the end."""
     project = Project(root.resolve())
-    targets = [project.stage(name).name for name in names] or [s.name for s in project.stages]
-    chosen = upstream(project.stages, targets)
+    chosen = project.chosen(names)
     if direct:
         executor: DirectExecutor | DvcExecutor = DirectExecutor(project.root, project.settings)
         workers = 1

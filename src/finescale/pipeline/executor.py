@@ -1,10 +1,13 @@
 """How a stage is run: through DVC, which decides whether it must, or directly without it."""
 
 import os
+import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
@@ -24,6 +27,7 @@ WORDS: tuple[tuple[str, State], ...] = (
 )
 BUSY = "Unable to acquire lock"
 PATIENCE = 600.0  # seconds to wait for another door that is writing dvc.lock
+GRACE = 8.0  # seconds that a stopped stage has to tidy up
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,10 @@ class StageExecutor(Protocol):
         """Run the stage if it must run; every line of its log goes to ``line``."""
         ...
 
+    def stop(self) -> None:
+        """End what runs now and begin nothing more; called from another thread."""
+        ...
+
 
 @dataclass(frozen=True)
 class DirectExecutor:
@@ -64,17 +72,27 @@ class DirectExecutor:
         run_stage(self.root, stage, self.settings, lambda what, done, total: line(f"{what} {done}/{total}"))
         return Outcome(stage.name, "Completed", time.monotonic() - start)
 
+    def stop(self) -> None:
+        """Nothing: the stage runs in this process and ends with it."""
 
-@dataclass(frozen=True)
+
 class DvcExecutor:
-    """Asks DVC for the stage: it runs, is restored from the cache, or is left alone."""
+    """Asks DVC for the stage: it runs, is restored from the cache, or is left alone.
 
-    root: Path
+    Args:
+        root: The project.
+        limit: Seconds after which a stage is stopped; None for never.
+    """
+
+    def __init__(self, root: Path, limit: float | None = None) -> None:
+        self.root, self.limit = root, limit
+        self._stopped = threading.Event()
+        self._running: set[subprocess.Popen[str]] = set()
 
     def run(self, stage: Stage, line: Line) -> Outcome:
         """Reproduce the stage, waiting while another door holds DVC's lock."""
         start = time.monotonic()
-        while True:
+        while not self._stopped.is_set():
             code, log = self._repro(stage.name, line)
             if code == 0:
                 return Outcome(stage.name, _state(log), time.monotonic() - start)
@@ -83,6 +101,17 @@ class DvcExecutor:
                     stage.name, last_words(stage.name, log), 2 if any(_ours(t) for t in log) else 1
                 )
             time.sleep(1.0)
+        raise StageFailed(stage.name, f"stage {stage.name} was stopped; the next run goes on from here", 2)
+
+    def stop(self) -> None:
+        """Interrupt the stages that run, as Ctrl-C would; those that do not end soon are killed."""
+        self._stopped.set()
+        for process in tuple(self._running):
+            _signal(process, signal.SIGINT)
+        for process in tuple(self._running):
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(GRACE)
+            _signal(process, signal.SIGKILL)
 
     def _repro(self, name: str, line: Line) -> tuple[int, list[str]]:
         command = [sys.executable, "-m", "dvc", "repro", "--single-item", name]
@@ -94,24 +123,55 @@ class DvcExecutor:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            start_new_session=True,  # a group of its own, so that all of it can be stopped
         ) as process:
             assert process.stdout is not None
-            try:
+            with self._watched(process) as late:
                 for raw in process.stdout:
                     if text := raw.rstrip():
                         log.append(text)
                         if BUSY not in text:
                             line(text)
-            except BaseException:
-                process.terminate()
-                raise
+        if late.is_set():
+            log.append(f"error: a stage ends within {self.limit:.0f} s: {name} did not; allow it more time")
+        if self._stopped.is_set():
+            log.append(f"error: stage {name} was stopped; the next run goes on from here")
         return process.returncode, log
+
+    @contextmanager
+    def _watched(self, process: "subprocess.Popen[str]") -> Iterator[threading.Event]:
+        """See to it that a process ends in time, and with this one; tells whether it was late."""
+        late = threading.Event()
+
+        def stop() -> None:
+            late.set()
+            _signal(process, signal.SIGKILL)
+
+        timer = threading.Timer(self.limit or 0.0, stop)
+        self._running.add(process)
+        try:
+            if self.limit:
+                timer.start()
+            yield late
+        except BaseException:
+            _signal(process, signal.SIGKILL)
+            raise
+        finally:
+            timer.cancel()
+            process.wait()
+            self._running.discard(process)
 
 
 def environment() -> dict[str, str]:
     """The environment of every process a door starts: this Python's programs first, nobody told of it."""
     path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)))
     return {**os.environ, "PATH": path, "DVC_NO_ANALYTICS": "1", "PYTHONUNBUFFERED": "1"}
+
+
+def _signal(process: "subprocess.Popen[str]", number: signal.Signals) -> None:
+    """Tell a process and all that it started, some of which may outlive it."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, number)
 
 
 def last_words(name: str, log: list[str]) -> str:

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +16,7 @@ from finescale.pipeline import dvcfile
 from finescale.pipeline.executor import environment
 from finescale.pipeline.ledger import ledger
 from finescale.pipeline.stage import Stage
+from finescale.pipeline.wiring import upstream
 from finescale.settings import Settings, load_settings
 
 NO_SCM = "[core]\n    no_scm = true\n"
@@ -42,6 +44,10 @@ class Project:
             if stage.name == name:
                 return stage
         raise FinescaleError(f"no stage {name}; there are: {', '.join(s.name for s in self.stages)}")
+
+    def chosen(self, names: Sequence[str]) -> tuple[Stage, ...]:
+        """The named stages and all that they need, in the ledger's order; all stages when none is named."""
+        return upstream(self.stages, [self.stage(name).name for name in names]) if names else self.stages
 
     def prepare(self) -> bool:
         """Make the folder ready for DVC; tells whether dvc.yaml had to be rendered anew.

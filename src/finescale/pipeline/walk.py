@@ -30,19 +30,23 @@ def walk(
 
     Returns:
         The outcomes in the order in which they came. The first failure stops new stages and is raised
-        when those under way have ended.
+        when those under way have ended; an interruption ends these too.
     """
     graph = {name: set(needs) for name, needs in parents(stages).items()}
     waiting, finished, outcomes = list(stages), set[str](), list[Outcome]()
     running: dict[Future[Outcome], str] = {}
     with ThreadPoolExecutor(max_workers=workers) as pool:
-        while waiting or running:
-            for stage in [s for s in waiting if graph[s.name] <= finished][: workers - len(running)]:
-                waiting.remove(stage)
-                running[pool.submit(executor.run, stage, partial(tell, stage.name))] = stage.name
-            ready, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in ready:
-                finished.add(running.pop(future))
-                outcomes.append(future.result())
-                done(outcomes[-1])
+        try:
+            while waiting or running:
+                for stage in [s for s in waiting if graph[s.name] <= finished][: workers - len(running)]:
+                    waiting.remove(stage)
+                    running[pool.submit(executor.run, stage, partial(tell, stage.name))] = stage.name
+                ready, _ = wait(running, return_when=FIRST_COMPLETED)
+                for future in ready:
+                    finished.add(running.pop(future))
+                    outcomes.append(future.result())
+                    done(outcomes[-1])
+        except (KeyboardInterrupt, SystemExit):
+            executor.stop()
+            raise
     return outcomes

@@ -90,6 +90,10 @@ def _link(root: Path, folder: Path) -> None:
     for name in LINKED:
         if (root / name).exists() and not (folder / name).is_symlink():
             (folder / name).symlink_to(Path("..", "..", name))
+    shown = root / "reports" / folder.name  # so that all pages are found in one place
+    if not shown.is_symlink():
+        shown.parent.mkdir(exist_ok=True)
+        shown.symlink_to(Path("..", store.WORKSPACES, folder.name, "reports"))
 
 
 def _cache(root: Path) -> Path:
