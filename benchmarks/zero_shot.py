@@ -51,8 +51,8 @@ class World:
     days: int
 
     def __post_init__(self) -> None:
-        self.fine = self.open("reference")
-        self.grid = Grid.from_dataset(self.fine)
+        self.grid = Grid.from_dataset(self.open("reference"))
+        self.fine = self.open("reference").assign_coords(self.grid.coords())
         self.static = self.open("static")
         self.climate = GaussianClimate.from_dataset(self.open("climate").compute())
         self.units = {n: str(self.fine[n].attrs["units"]) for n in self.climate.scaling.variables}
@@ -83,7 +83,12 @@ class World:
                 given = self.between(self.open(f"corrected-{gcm}"), period).isel(
                     time=slice(0, 4 * self.days + 1)
                 )
-                yield gcm, self.settings.coarse.factor, given.compute(), self.open(f"truth-{gcm}")
+                yield (
+                    gcm,
+                    self.settings.coarse.factor,
+                    given.compute(),
+                    self.open(f"truth-{gcm}").assign_coords(self.grid.coords()),
+                )
 
     def cut(self, ds: xr.Dataset) -> xr.Dataset:
         return ds.isel(time=slice(0, 24 * self.days + 1))

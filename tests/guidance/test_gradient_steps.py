@@ -110,6 +110,22 @@ def test_bilinear_reproduces_a_line_between_the_centres() -> None:
     torch.testing.assert_close(line, torch.arange(12.0, dtype=torch.float64).clamp(1, 10))
 
 
+@pytest.mark.parametrize("name", GUIDANCES)
+def test_a_limited_step_ends_at_the_nearest_point_or_before(name) -> None:
+    seg, x = segment(2), states(2)
+    seen = moment(seg, x)
+    free, ample = (replace(GUIDANCES[name], zeta=z, limit=True)(seen) for z in (1e-3, 1e3))
+    torch.testing.assert_close(free, replace(GUIDANCES[name], zeta=1e-3)(seen))
+    direction = ample - SHRINK * x
+
+    def norm(scale: float) -> Tensor:
+        (r,) = seg.split(seg.residual(SHRINK * x + scale * direction))
+        return norm_of(GUIDANCES[name], r.reshape(*r.shape[:-1], 6, 6))
+
+    assert (norm(1.0) < norm(0.98)).all()
+    assert (norm(1.0) < norm(1.02)).all()
+
+
 def test_a_scale_is_trusted_as_far_as_its_variance_is_right() -> None:
     variance, true = torch.tensor([[1.0, 4.0], [0.0, 9.0]]), torch.tensor([[1.0, 1.0], [1.0, 1.0]])
     found = ucg().ladder.trusting(variance, true).trust

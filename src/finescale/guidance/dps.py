@@ -5,9 +5,13 @@
 The norm is not squared and is taken over one frame of one member. (Their code takes it over the batch, so that its
 guidance fades as the ensemble grows.) Published for the variance-preserving walk with ancestral steps, in whose units
 the gradient is taken here too. H^T shrinks a residual by the coarsening factor, so zeta must grow with it; see `ucg`.
+
+Published for a thousand levels, each a short step. With ten levels a step that is long enough below is far too long
+above, where the state is almost all noise: with `limit` it ends where it is nearest to y.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -24,10 +28,12 @@ class Dps:
 
     Attributes:
         zeta: length of the step, in scaled units.
+        limit: never step beyond the point nearest to y; for single frames.
         reach: hours of margin.
     """
 
     zeta: float = 0.3
+    limit: bool = False
     reach: int = 0
 
     def backward(self, level: Level) -> bool:
@@ -42,7 +48,10 @@ class Dps:
             size = r.square().sum((-1, -2), keepdim=True).sqrt()
             units.append((r / size.clamp_min(1e-12)).flatten(-3))
         uphill = -segment.adjoint(torch.cat(units, -1), moment.x_0)
-        return (moment.x_0 - self.zeta * step(moment, uphill))[:, moment.own]
+        shift = -self.zeta * step(moment, uphill)
+        if self.limit:
+            shift = shift * share(moment, shift, lambda h: h)
+        return (moment.x_0 + shift)[:, moment.own]
 
 
 def step(moment: Moment, uphill: Tensor) -> Tensor:
@@ -60,3 +69,22 @@ def step(moment: Moment, uphill: Tensor) -> Tensor:
         )
     vp = math.sqrt((1 + level.sigma**2) * (1 + level.target**2))
     return moment.pull(uphill) * vp / level.gain
+
+
+def share(moment: Moment, shift: Tensor, metric: Callable[[Tensor], Tensor]) -> Tensor:
+    """The part of a shift of x̂_0 that brings each frame nearest to y, at most all of it ``[M, T, 1, 1, 1]``.
+
+    Args:
+        moment: where; one product, whose every stamp is a frame.
+        shift: ``[M, T, C, H, W]``.
+        metric: multiplies coarse values ``[M, T, C, n]`` by the matrix of the squared norm.
+    """
+    segment = moment.segment
+    (r,), (h,) = segment.split(segment.residual(moment.x_0)), segment.split(segment.apply(shift))
+    if h.shape[1] != shift.shape[1]:
+        raise FinescaleError(
+            f"steps are limited frame by frame: {h.shape[1]} stamps in {shift.shape[1]} frames; set limit to false"
+        )
+    mine = metric(h)
+    size = (mine * h).sum((-1, -2)).clamp_min(1e-30)
+    return ((mine * r).sum((-1, -2)) / size).clamp(0, 1)[..., None, None, None]

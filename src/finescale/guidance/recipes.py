@@ -37,6 +37,7 @@ class GuidanceSpec:
         above: mmps: noise level above which gradients are used; below it the fitted climate guides.
         precondition: mmps: start from the fitted climate.
         zeta: dps, ucg: length of the step.
+        limit: dps, ucg: never step beyond the point nearest to the observation.
         residual: ucg: on which grid fields are compared.
         scales: ucg: common scales in fine cells; empty for the model's own, several for a ladder.
         by_latitude: ucg: weigh the rows of the fine grid by the cosine of their latitude.
@@ -52,6 +53,7 @@ class GuidanceSpec:
     above: float = 3.0
     precondition: bool = True
     zeta: float = 0.3
+    limit: bool = False
     residual: Literal["fine", "coarse"] = "fine"
     scales: tuple[int, ...] = ()
     by_latitude: bool = True
@@ -80,11 +82,13 @@ def build(
     if spec.name == "project":
         return Project()
     if spec.name == "dps":
-        return Dps(spec.zeta)
+        return Dps(spec.zeta, spec.limit)
     if spec.name == "ucg":
         climate = None if covariance is None else covariance.climate
         weights = by_latitude(fine) if spec.by_latitude else None
-        return Ucg(ladder_of(given, fine, spec.scales, climate), spec.zeta, weights, spec.residual)
+        return Ucg(
+            ladder_of(given, fine, spec.scales, climate), spec.zeta, weights, spec.residual, spec.limit
+        )
     if spec.name == "ddrm":
         return Ddrm(spec.eta_b)
     if spec.name == "sda-published":

@@ -20,7 +20,7 @@ from finescale.errors import FinescaleError
 from finescale.fields.operator import AreaMean
 from finescale.grid.grid import Grid
 from finescale.guidance.conditions import Conditions
-from finescale.guidance.dps import step
+from finescale.guidance.dps import share, step
 from finescale.guidance.guidance import Moment
 from finescale.guidance.ladder import Ladder
 from finescale.guidance.observation import Source
@@ -37,6 +37,7 @@ class Ucg:
         zeta: length of the step, in scaled units.
         weights: of the fine rows, mean one ``[H]``; None for equal ones.
         residual: on which grid fields are compared.
+        limit: as in `dps`.
         reach: hours of margin.
     """
 
@@ -44,6 +45,7 @@ class Ucg:
     zeta: float = 0.1
     weights: Tensor | None = None
     residual: Literal["fine", "coarse"] = "fine"
+    limit: bool = False
     reach: int = 0
 
     def backward(self, level: Level) -> bool:
@@ -59,25 +61,28 @@ class Ucg:
             )
         space = area_means(segment.parts[0][0])
         (r,) = segment.split(segment.residual(moment.x_0))
-        uphill = -segment.adjoint(self.direction(r, space).flatten(-3), moment.x_0)
-        return (moment.x_0 - self.zeta * step(moment, uphill))[:, moment.own]
+        image, size = self.metric(r, space)
+        uphill = -segment.adjoint((image / size).flatten(-3), moment.x_0)
+        shift = -self.zeta * step(moment, uphill)
+        if self.limit:
+            shift = shift * share(moment, shift, lambda h: self.metric(h, space)[0])
+        return (moment.x_0 + shift)[:, moment.own]
 
-    def direction(self, r: Tensor, space: AreaMean) -> Tensor:
-        """Gradient of the norm by the residual ``[..., C, n]``, same shape."""
+    def metric(self, r: Tensor, space: AreaMean) -> tuple[Tensor, Tensor]:
+        """The matrix of the squared norm times residuals ``[..., C, n]``, and their norm ``[..., 1, 1]``."""
         cells = r.reshape(*r.shape[:-1], space.rows.shape[0], space.columns.shape[0])
-        details, back, square = self.ladder.details(cells), [], cells.new_zeros(())
-        for k, (rung, detail) in enumerate(zip(self.ladder.rungs, details, strict=True)):
+        back, square = [], cells.new_zeros(())
+        for k, (rung, detail) in enumerate(zip(self.ladder.rungs, self.ladder.details(cells), strict=True)):
             weight = 1.0 if self.ladder.trust is None else self.ladder.trust[k][:, None, None].to(detail)
             if self.residual == "coarse":
-                seen, pulled = detail, weight * detail
+                pulled = weight * detail
             else:
                 rows = 1.0 if self.weights is None else self.weights[:, None].to(detail)
-                fine = rung.spread(detail)
-                seen, pulled = fine * rows**0.5, rung.spread_adjoint(weight * rows * fine)
-            square = square + (weight * seen.square()).sum((-1, -2, -3), keepdim=True)
+                pulled = rung.spread_adjoint(weight * rows * rung.spread(detail))
+            square = square + (detail * pulled).sum((-1, -2, -3))
             back.append(pulled)
-        size = square.sqrt().clamp_min(1e-12)
-        return (self.ladder.details_adjoint(back) / size).flatten(-2)
+        image = self.ladder.details_adjoint(back).flatten(-2)
+        return image, square.clamp_min(1e-24).sqrt()[..., None, None]
 
 
 def area_means(source: Source) -> AreaMean:

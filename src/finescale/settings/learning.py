@@ -108,6 +108,9 @@ class Guide(Section):
     iterations: int = Field(1, ge=0)
     above: float = Field(0.0, ge=0)
     zeta: float = Field(0.3, gt=0, description="Length of the step of dps and ucg.")
+    limit: bool = Field(
+        False, description="Whether steps of dps and ucg end where they are nearest to the data."
+    )
     residual: Literal["fine", "coarse"] = Field("fine", description="On which grid ucg compares.")
     scales: tuple[int, ...] = Field(
         (), description="Common scales of ucg in fine cells; empty for the model's own."
