@@ -18,6 +18,7 @@ from finescale.grid.grid import Grid
 from finescale.pipeline import store
 from finescale.pipeline.ledger import ledger
 from finescale.pipeline.run import run_stage
+from finescale.scores.table import unavailable
 from finescale.settings import load_settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -235,3 +236,25 @@ def test_a_projected_reference_comes_to_a_regular_grid(tmp_path):
     np.testing.assert_allclose(
         (rows - rows.mean("lat")).transpose("time", "lat"), fall.transpose("time", "lat"), atol=0.01
     )
+
+
+def test_a_model_without_truth_is_scored_by_its_climate(here, world, tmp_path):
+    shutil.copytree(here.root, tmp_path / "p")
+    project = Project(tmp_path / "p", world, gcm={"truth": None}, score={"resamples": 20})
+    project.run("score", "report")
+    card = pd.read_csv(tmp_path / "p" / "reports" / "scorecard.csv")
+    free, paired = (
+        card[(card["case"] == case) & (card["method"] == "bcsd")] for case in (f"gcm-{GCM}", "perfect")
+    )
+    assert not {"crps", "mae"} & set(free["metric"])
+    assert {"bias", "p99_mae", "melr", "change_kept", "hot_spell_days"} <= set(free["metric"])
+    assert {"crps", "conservation", "change_kept", "hot_spell_days"} <= set(paired["metric"])
+    # What has no number says why.
+    lost = unavailable(card[card["value"].isna()])
+    assert set(lost["metric"]) >= {"return_level_10y", "annual_rmse"}
+    assert (lost["reason"].str.len() > 0).all()
+    kept = free[(free["metric"] == "change_kept") & (free["variable"] == "tas")]["value"].item()
+    assert kept == pytest.approx(1.0, abs=0.15)
+    page = (tmp_path / "p" / "reports" / "index.html").read_text(encoding="utf-8")
+    assert f"bias-gcm-{GCM}" in {p.stem for p in (tmp_path / "p" / "reports" / "figures").iterdir()}
+    assert "is left after correction" in page

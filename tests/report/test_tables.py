@@ -1,6 +1,7 @@
 """The tables mark the best and what cannot be told from it."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from finescale.report.tables import compact, skill_table
@@ -36,8 +37,10 @@ def test_the_noise_floor_never_wins_and_missing_values_are_dashes():
 
 def test_the_packed_card_holds_every_line():
     card = lines("crps", a=0.4, b=0.51234)
-    packed = compact(card)
+    card += [Score("a", "c", "tas", "all", "all", "annual_rmse", np.nan, np.nan, np.nan)]
+    packed = compact(pd.DataFrame(card))
     words = packed["words"]
     for line, row in zip(card, packed["rows"], strict=True):
         assert [words[n][i] for n, i in zip(Score._fields[:6], row[:6], strict=True)] == list(line[:6])
-        assert row[6] == pytest.approx(line.value, rel=1e-3)
+        assert row[6] is None if np.isnan(line.value) else row[6] == pytest.approx(line.value, rel=1e-3)
+    assert packed["reasons"] == {"a|c|annual_rmse": "it needs every month of a year"}

@@ -5,7 +5,9 @@ import pytest
 import xarray as xr
 
 from finescale.errors import FinescaleError
+from finescale.scores.change import Change
 from finescale.scores.climate import score_climate
+from finescale.scores.table import unavailable
 
 
 def world(grid, seed, *, days=120, start="2001-01-01", calendar="standard", warmer=0.0, swing=4.0, step=1):
@@ -40,7 +42,10 @@ def test_the_same_climate_in_other_years_has_little_error(card, coarsening, pick
     assert pick(found, "diurnal_rmse") < 0.15
     assert pick(found, "melr") < 0.1
     assert abs(pick(found, "hot_spell_days")) < 0.1
-    assert "return_level_10y" not in set(found["metric"])
+    why = unavailable(found).set_index("metric")["reason"]
+    assert np.isnan(pick(found, "return_level_10y"))
+    assert why["return_level_10y"] == "it needs five whole years"
+    assert why["annual_rmse"] == "it needs every month of a year"
 
 
 def test_warming_and_a_flat_day_are_seen(card, coarsening, pick):
@@ -61,9 +66,45 @@ def test_return_levels_come_with_five_years(card, coarsening, pick):
     assert pick(found, "annual_rmse") < 0.5
 
 
+@pytest.mark.parametrize(("share", "kept"), [(1.0, 1.0), (0.8, 0.8)])
+def test_the_change_of_the_input_is_kept_or_not(coarsening, static, pick, share, kept):
+    """The input warms by 3 K over the same weather; the output by a share of it."""
+    o = world(coarsening.fine, 0, days=40)
+    warm = o.assign(tas=(o["tas"] + 3.0).assign_attrs(o["tas"].attrs))
+    output = o.assign(tas=(o["tas"] + 3.0 * share).assign_attrs(o["tas"].attrs))
+    change = Change.since(o, coarsening.apply(o), coarsening.apply(warm), coarsening)
+    common = {"method": "m", "case": "c", "static": static, "coarsening": coarsening, "paired": True}
+    found = score_climate(output, o, change=change, **common)
+    assert pick(found, "change_kept") == pytest.approx(kept, abs=1e-4)
+    assert pick(found, "change_error") == pytest.approx(3.0 * (share - 1), abs=1e-4)
+    assert not {"bias", "melr", "p99_mae"} & set(found["metric"])
+    still = Change.since(o, coarsening.apply(o), coarsening.apply(o), coarsening)
+    none = score_climate(o, o, change=still, **common)
+    assert np.isnan(pick(none, "change_kept"))
+    assert "no signal" in unavailable(none).set_index("metric")["reason"]["change_kept"]
+
+
+def test_months_are_compared_with_the_same_months(coarsening, static, pick):
+    """A winter downscaled from a climate of winters and summers has changed by nothing."""
+    year = world(coarsening.fine, 0, days=365, step=6)
+    summer = year["time"].dt.month.isin([5, 6, 7, 8])
+    year = year.assign(tas=(year["tas"] + 15.0 * summer).astype("float32").assign_attrs(year["tas"].attrs))
+    winter = year.sel(time=year["time"].dt.month.isin([1]))
+    change = Change.since(year, coarsening.apply(year), coarsening.apply(winter), coarsening)
+    assert change.fine["tas"] == pytest.approx(float(winter["tas"].mean()), abs=0.01)
+
+
 def test_what_cannot_be_compared_is_refused(card, coarsening):
     o = world(coarsening.fine, 0, days=3)
     with pytest.raises(FinescaleError, match="variable in common"):
         card(o.rename(tas="hurs"), o)
     with pytest.raises(FinescaleError, match="tas in degC and in K"):
         card(o.assign(tas=o["tas"].assign_attrs(units="degC")), o)
+
+
+def test_cells_written_with_other_last_digits_are_the_same_cells(card, coarsening, pick):
+    o = world(coarsening.fine, 0, days=20)
+    nearly = o.assign_coords(lon=o["lon"] + 1e-7)
+    assert pick(card(nearly, o), "bias") == 0.0
+    with pytest.raises(FinescaleError, match="two climates lie on one grid"):
+        card(o.assign_coords(lon=o["lon"] + 1.0), o)

@@ -49,10 +49,3 @@ def test_only_whole_days_of_the_own_calendar_are_averaged():
         "2001-03-02",
     ]
     np.testing.assert_allclose(found[:, 0, 0], [4 + 11.5 + 24 * k for k in range(4)])
-
-
-def test_the_change_is_kept_when_the_fine_field_warms_as_the_coarse():
-    before, after = hourly(np.zeros(10)), hourly(np.full(10, 2.0))
-    found = cycles.change_kept((before, after * 0.9), (before, after), (AREA, AREA))
-    assert found == pytest.approx({"fine": 1.8, "coarse": 2.0, "kept": 0.9})
-    assert np.isnan(cycles.change_kept((before, after), (before, before), (AREA, AREA))["kept"])

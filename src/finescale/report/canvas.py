@@ -6,10 +6,12 @@ import io
 from dataclasses import dataclass
 from pathlib import Path
 
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 DPI = 110
+FEW = 6  # names beside the lines they belong to; more would cover them
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,16 @@ def blank(width: float, height: float) -> Figure:
     figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)
     return figure
+
+
+def key(figure: Figure, axis: Axes) -> None:
+    """Say which line is whose: inside the axis while few, in rows below the figure when many."""
+    handles, labels = axis.get_legend_handles_labels()
+    if len(labels) <= FEW:
+        axis.legend(fontsize=7, loc="lower left")
+        return
+    columns = max(2, int(figure.get_figwidth() // 1.5))
+    figure.legend(handles, labels, fontsize=7, loc="outside lower left", ncols=columns, frameon=False)
 
 
 def picture(figure: Figure, name: str, *, alt: str, caption: str) -> Picture:

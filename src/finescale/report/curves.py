@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from finescale.report.canvas import Picture, blank, picture
+from finescale.report.canvas import Picture, blank, key, picture
 from finescale.report.case import Case
 from finescale.report.diagnosis import Diagnosis
 from finescale.report.display import shown
@@ -42,7 +42,7 @@ def spectra(case: Case, found: Found, looks: Looks) -> Picture:
         for axis in (top, bottom):
             axis.tick_params(labelsize=7)
             axis.grid(alpha=0.3)
-    axes[0, 0].legend(fontsize=7, loc="lower left")
+    key(figure, axes[0, 0])
     small = {
         m: float(
             np.mean(
@@ -88,7 +88,7 @@ def temporal(case: Case, found: Found, looks: Looks) -> Picture | None:
         axis.tick_params(labelsize=7)
         axis.grid(alpha=0.3)
     axes[0].set_ylabel("power density", fontsize=8)
-    axes[0].legend(fontsize=7, loc="lower left")
+    key(figure, axes[0])
     fast = {
         m: by[names[0]].temporal[-8:].sum() / first[names[0]].true_temporal[-8:].sum()
         for m, by in found.items()

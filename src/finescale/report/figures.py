@@ -8,7 +8,7 @@ import pandas as pd
 import xarray as xr
 
 from finescale.grid.grid import Grid
-from finescale.report import calibration, curves, fans, maps, skill
+from finescale.report import calibration, curves, fans, maps, motion, skill, tracks
 from finescale.report.canvas import Picture
 from finescale.report.case import Case
 from finescale.report.diagnosis import diagnose
@@ -36,7 +36,7 @@ def case_figures(
         seed: Seed of broken ties between ranks.
 
     Returns:
-        Pictures by section: maps, spectra, ranks, fans, tail.
+        Pictures by section: maps, tracks, fans, ranks, spectra, tail.
     """
     found = {
         method: {name: diagnose(case, method, name, seed=seed) for name in case.variables}
@@ -45,12 +45,19 @@ def case_figures(
     grid = Grid.from_dataset(case.truth)
     looks = style(methods)
     histograms = [calibration.ranks(case, found, looks), calibration.reliability(case, found, looks)]
-    spectra = [curves.spectra(case, found, looks), curves.temporal(case, found, looks)]
+    close = [m for m in (default, baseline) if m is not None]
+    spectra = [
+        curves.spectra(case, found, looks),
+        curves.temporal(case, found, looks),
+        motion.motion(case, close),
+    ]
+    track = tracks.tracks(case, looks, maps.land_share(static))
     return {
         "maps": [
             maps.hour_maps(case, name, default, other=baseline, static=static) for name in case.variables
         ],
         "fans": [fans.fans(case, default, places(grid, static))],
+        "tracks": [] if track is None else [track],
         "spectra": [p for p in spectra if p is not None],
         "ranks": [p for p in histograms if p is not None],
         "tail": [

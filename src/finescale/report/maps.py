@@ -52,7 +52,7 @@ def hour_maps(case: Case, name: str, method: str, *, other: str | None, static: 
         panels.append((f"{method}, mean of {len(members)}", members.mean(axis=0), fine, "field"))
         panels.append((f"{method}, spread", members.std(axis=0, ddof=1), fine, "spread"))
     panels.append((f"{method}, error of the mean", members.mean(axis=0) - truth, fine, "error"))
-    figure = _draw(panels, name, _land(static))
+    figure = _draw(panels, name, land_share(static))
     figure.suptitle(f"{show.label}, {hour(when)} UTC, case {case.name}", fontsize=11)
     worst = float(np.abs(members.mean(axis=0) - truth).max())
     return picture(
@@ -73,7 +73,7 @@ def tail_maps(case: Case, name: str, found: dict[str, Diagnosis], *, static: xr.
     panels: list[Panel] = [("truth", show.convert(truth), fine, "field")]
     for method, diagnosis in found.items():
         panels.append((f"{method} − truth", (diagnosis.p99 - truth) * show.factor, fine, "error"))
-    figure = _draw(panels, name, _land(static))
+    figure = _draw(panels, name, land_share(static))
     figure.suptitle(f"99th percentile over time of {show.label}, case {case.name}", fontsize=11)
     rmse = {m: float(np.sqrt(np.mean(((d.p99 - truth) * show.factor) ** 2))) for m, d in found.items()}
     return picture(
@@ -119,7 +119,7 @@ def _draw(panels: list[Panel], name: str, land: xr.DataArray | None) -> Figure:
     return figure
 
 
-def _land(static: xr.Dataset | None) -> xr.DataArray | None:
+def land_share(static: xr.Dataset | None) -> xr.DataArray | None:
     """Give the share of land in [0, 1], whatever its unit, where there is a coast at all."""
     if static is None or "sftlf" not in static:
         return None

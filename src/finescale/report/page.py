@@ -14,9 +14,10 @@ import pandas as pd
 import xarray as xr
 
 from finescale.errors import FinescaleError
-from finescale.report import explorer, figures, tables, verdict
+from finescale.report import animation, explorer, figures, tables, verdict
 from finescale.report.canvas import Picture
 from finescale.report.case import Case
+from finescale.report.mending import mending
 from finescale.scores.table import lines
 
 SECTIONS = {
@@ -25,6 +26,7 @@ SECTIONS = {
         "One hour, all variables: what the coarse model knew and what was made of it.",
     ),
     "fans": ("The storm in time", "The ensemble at a few points, with the truth that it did not see."),
+    "tracks": ("The storm's track", "Where the lowest pressure went, in the truth and in the members."),
     "ranks": ("Calibration", "Where the truth falls among the members."),
     "spectra": ("Spectra", "How much there is at each scale, in space and in time."),
     "tail": ("Extremes", "The tail of the distribution, cell by cell."),
@@ -45,7 +47,7 @@ def write_page(
     title: str = "finescale: is it good?",
     seed: int = 0,
 ) -> Path:
-    """Write `index.html` and `figures/*.png`; the same inputs give the same bytes.
+    """Write `index.html` and `figures/*.png` and `*.gif`; the same inputs give the same bytes.
 
     Args:
         folder: Where the page goes; made when missing.
@@ -70,6 +72,13 @@ def write_page(
     drawn = _draw(cases, scorecard, methods, default, baselines, static, seed)
     shelf = folder / "figures"
     shelf.mkdir(parents=True, exist_ok=True)
+    mended = [] if bias is None else mending(bias)
+    for picture in mended:
+        picture.write(shelf)
+    films = [
+        animation.animate(c, default if default in c.ensembles else next(iter(c.ensembles)), shelf)
+        for c in cases
+    ]
     for pictures in [p for sections in drawn.values() for p in sections.values()]:
         for picture in pictures:
             picture.write(shelf)
@@ -79,15 +88,18 @@ def write_page(
         "verdict": verdict.judge(scorecard, default=default, baselines=baselines),
         "skill": drawn.pop("")["skill"][0],
         "tables": [
-            (c, tables.skill_table(card, c, methods=methods)) for c in dict.fromkeys(x.case for x in card)
+            (c, tables.skill_table(card, c, methods=methods))
+            for c in dict.fromkeys(x.case for x in card if x.metric == "crps")
         ],
-        "scores": _script(tables.compact(card)),
+        "scores": _script(tables.compact(scorecard)),
         "goals": tables.GOAL_WORDS,
         "crps": tables.METRICS["crps"][0],
         "sections": _sections(drawn),
         "explorer": _script(explorer.pack(cases, default=default, static=static)) if cases else "",
         "gates": _gates(gates),
-        "bias": None if bias is None else bias,
+        "bias": bias,
+        "mended": mended,
+        "storms": [(case.name, path.name) for case, path in zip(cases, films, strict=True)],
         "provenance": _groups(provenance or {}),
     }
     page = folder / "index.html"

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from finescale.report.display import number
 from finescale.report.verdict import FLOOR
-from finescale.scores.table import Score
+from finescale.scores.table import Score, lines, unavailable
 
 METRICS = {
     "crps": ("CRPS of the ensemble (one member: its absolute error)", "least"),
@@ -58,6 +59,16 @@ METRICS = {
     "storm_wind": ("error of the strongest wind, m/s", "least"),
     "storm_wind_time": ("error of the hour of the strongest wind, h", "least"),
     "storm_duration": ("error of the hours of strong wind, h", "least"),
+    "annual_rmse": ("error of the mean cycle of the year", "least"),
+    "hot_spell_days": ("share of days in hot spells, less the truth's", "zero"),
+    "cold_spell_days": ("share of days in cold spells, less the truth's", "zero"),
+    "return_level_10y": ("error of the level exceeded once in ten years", "zero"),
+    "change_error": ("change since the earlier climate, less that of the coarse input", "zero"),
+    "change_kept": ("share of the coarse input's change that is kept", "one"),
+    "conservation": (
+        "distance of the area mean from the coarse input's, in its standard deviations",
+        "least",
+    ),
     "coarse_misfit": ("distance from the coarse input, in its standard deviations", "least"),
 }
 GOAL_WORDS = {
@@ -120,14 +131,17 @@ def skill_table(card: Sequence[Score], case: str, *, methods: Sequence[str], met
     return names, list(rows.items())
 
 
-def compact(card: Sequence[Score]) -> dict[str, Any]:
-    """Pack the whole scorecard for the page: words once, lines as numbers."""
+def compact(scorecard: pd.DataFrame) -> dict[str, Any]:
+    """Pack the whole scorecard for the page: words once, lines as numbers, and why some are missing."""
+    card = lines(scorecard)
     names = Score._fields[:6]
     words = {name: list(dict.fromkeys(getattr(x, name) for x in card)) for name in names}
     places = [{word: i for i, word in enumerate(words[name])} for name in names]
     rows = [[*(p[w] for p, w in zip(places, x[:6], strict=True)), *map(_short, x[6:])] for x in card]
     metrics = {m: list(METRICS.get(m, (m, "least"))) for m in words["metric"]}
-    return {"words": words, "rows": rows, "metrics": metrics}
+    lost = unavailable(scorecard[scorecard["value"].isna()])
+    reasons = {f"{x.method}|{x.case}|{x.metric}": x.reason for x in lost.itertuples()}
+    return {"words": words, "rows": rows, "metrics": metrics, "reasons": reasons}
 
 
 def _cell(line: Score, best: Score | None) -> Cell:

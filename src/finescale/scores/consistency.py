@@ -14,8 +14,8 @@ from finescale.scores.checks import whole
 
 def coarse_misfit(
     ensemble: xr.Dataset, coarse: xr.Dataset, coarsening: Coarsening, name: str, *, block: int = 64
-) -> tuple[NDArray[np.float64], float, xr.DataArray]:
-    """Compare H x with the coarse input y of one variable, stamp by stamp.
+) -> tuple[dict[str, NDArray[np.float64]], float, xr.DataArray]:
+    """Compare H x with the coarse input y of one variable, stamp by stamp: cell by cell, and in the area mean.
 
     The score CCE is the root of the mean square over the standard deviation of y (Harder et al. 2022).
 
@@ -27,8 +27,8 @@ def coarse_misfit(
         block: Coarse stamps held in memory at a time.
 
     Returns:
-        The squared misfit averaged over members and area [stamps], the standard deviation of y over area and
-        time, and the stamps.
+        `misfit`, the squared misfit averaged over members and area, and `conservation`, the squared misfit of the
+        area mean averaged over members [stamps]; the standard deviation of y over area and time; the stamps.
     """
     if name not in coarse:
         raise FinescaleError(
@@ -55,9 +55,10 @@ def coarse_misfit(
         )
     y = whole(known.sel(time=seen["time"]).to_numpy().astype(np.float64), name, "coarse input")
     area = coarsening.coarse.area
-    squared = np.empty(seen.sizes["time"])
-    for a in range(0, squared.size, block):
-        x = whole(seen.isel(time=slice(a, a + block)).to_numpy(), name, "ensemble")
-        squared[a : a + block] = np.einsum("mtij,ij->t", (x - y[a : a + block]) ** 2, area) / x.shape[0]
+    squared = {key: np.empty(seen.sizes["time"]) for key in ("misfit", "conservation")}
+    for a in range(0, len(y), block):
+        off = whole(seen.isel(time=slice(a, a + block)).to_numpy(), name, "ensemble") - y[a : a + block]
+        squared["misfit"][a : a + block] = np.einsum("mtij,ij->t", off**2, area) / len(off)
+        squared["conservation"][a : a + block] = (np.einsum("mtij,ij->mt", off, area) ** 2).mean(axis=0)
     mean = float(np.einsum("tij,ij->", y, area) / len(y))
     return squared, float(np.sqrt(np.einsum("tij,ij->", (y - mean) ** 2, area) / len(y))), seen["time"]

@@ -1,4 +1,4 @@
-"""Regularities of a climate: the cycles of day and year, spells of heat and cold, the change that warming brings."""
+"""Regularities of a climate: the cycles of day and year, spells of heat and cold."""
 
 from __future__ import annotations
 
@@ -64,27 +64,3 @@ def daily_mean(field: xr.DataArray) -> xr.DataArray:
     days, counts = np.unique(whole.to_numpy(), return_counts=True)
     mean = field.groupby(whole.rename("day")).mean("time", skipna=False)
     return mean.sel(day=days[counts == counts.max()])
-
-
-def change_kept(
-    fine: tuple[xr.DataArray, xr.DataArray],
-    coarse: tuple[xr.DataArray, xr.DataArray],
-    area: tuple[NDArray[np.float64], ...],
-) -> dict[str, float]:
-    """Compare the change from a historical to a scenario period in the fine output and the coarse input.
-
-    Args:
-        fine: Historical and scenario output [member, time, lat, lon].
-        coarse: Historical and scenario input [time, lat, lon].
-        area: Weights of the fine and of the coarse cells.
-
-    Returns:
-        `fine` and `coarse` change of the area mean, and `kept`, their ratio (1 is right).
-    """
-    changes = []
-    for (before, after), weights in zip((fine, coarse), area, strict=True):
-        w = xr.DataArray(weights, dims=("lat", "lon"))
-        means = [float((f * w).sum(("lat", "lon")).mean()) for f in (before, after)]
-        changes.append(means[1] - means[0])
-    kept = changes[0] / changes[1] if changes[1] else float("nan")
-    return {"fine": changes[0], "coarse": changes[1], "kept": kept}

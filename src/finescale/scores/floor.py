@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from finescale.climate.timeline import seconds_between
 from finescale.errors import FinescaleError
 from finescale.grid.coarsening import Coarsening
 from finescale.scores.scorecard import score
@@ -46,6 +47,13 @@ def noise_floor(
     if starts.size == 0:
         raise FinescaleError(
             f"the noise floor needs {length} hours of another period: {time.size} given; give a longer one"
+        )
+    # A stretch must not run over a gap: where the test block was taken out, or between winters.
+    hours = np.concatenate([[0.0], np.cumsum(seconds_between(time))]) / 3600.0
+    starts = starts[hours[starts + length - 1] - hours[starts] == length - 1]
+    if starts.size == 0:
+        raise FinescaleError(
+            f"the noise floor needs {length} hours of another period without a gap; give a longer one"
         )
     apart = np.abs(time.dt.dayofyear.to_numpy()[starts] - int(first.dt.dayofyear))
     begin = int(starts[np.minimum(apart, 365 - np.minimum(apart, 365)).argmin()])

@@ -81,10 +81,23 @@ ENSEMBLE_ONLY = (
     "depth_reliability",
 )
 NEEDS_MEMBERS = dict.fromkeys(ENSEMBLE_ONLY, 2)
+# Why a metric other than those can be missing.
+NEEDS_TIME = {
+    "temporal_melr": "it needs two days of hours",
+    "spacetime_melr": "it needs two days of hours",
+    "annual_rmse": "it needs every month of a year",
+    "return_level_10y": "it needs five whole years",
+    "change_kept": "the coarse input hardly changes: there is no signal to keep",
+}
 # One number for the whole period: resampled days would tear the storm or the cloud of fields apart.
 WITHOUT_INTERVAL = (
     "sliced_wasserstein",
     "diurnal_rmse",
+    "annual_rmse",
+    "hot_spell_days",
+    "cold_spell_days",
+    "change_error",
+    "change_kept",
     "storm_depth",
     "storm_time",
     "storm_track",

@@ -137,12 +137,14 @@ def _percentile_rows(
 def _misfit_rows(
     x: xr.Dataset, coarse: xr.Dataset, coarsening: Coarsening, name: str, resamples: int, seed: int
 ) -> Iterator[Row]:
-    """Give the row of the coarse misfit."""
+    """Give the rows of the coarse misfit and of the conservation of the area mean."""
     squared, scale, stamps = consistency.coarse_misfit(x, coarse, coarsening, name)
     bootstrap = DayBootstrap.draw(Hours.of(stamps, coarsening.every).day, resamples=resamples, seed=seed)
-    means = bootstrap.means({"squared": squared}, np.ones(squared.size, dtype=bool))
-    if scale > 0:
-        yield ("all", "observed", "coarse_misfit", *bootstrap.interval(np.sqrt(means["squared"]) / scale))
+    means = bootstrap.means(squared, np.ones(stamps.size, dtype=bool))
+    for metric, key in (("coarse_misfit", "misfit"), ("conservation", "conservation")):
+        with np.errstate(divide="ignore", invalid="ignore"):
+            values = np.sqrt(means[key]) / scale if scale > 0 else np.full(len(means[key]), np.nan)
+        yield ("all", "observed", metric, *bootstrap.interval(values))
 
 
 def _classes(hours: Hours) -> Iterator[tuple[str, NDArray[np.bool_]]]:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from finescale.scores.bootstrap import MIN_DAYS
-from finescale.scores.metrics import NEEDS_MEMBERS, WITHOUT_INTERVAL
+from finescale.scores.metrics import NEEDS_MEMBERS, NEEDS_TIME, WITHOUT_INTERVAL
 
 
 class Score(NamedTuple):
@@ -62,6 +62,8 @@ def unavailable(table: pd.DataFrame) -> pd.DataFrame:
     reason = pd.Series("", index=table.index)
     for metric, least in NEEDS_MEMBERS.items():
         reason[table["value"].isna() & (table["metric"] == metric)] = f"it needs {least} members or more"
+    for metric, why in NEEDS_TIME.items():
+        reason[table["value"].isna() & (table["metric"] == metric)] = why
     reason[table["value"].isna() & (reason == "")] = "the truth does not vary"
     open_ended = table["value"].notna() & table["low"].isna()
     reason[open_ended] = f"an interval needs {MIN_DAYS} days or more"

@@ -1,9 +1,12 @@
 """The blocks of days that the settings state, or that shares of the reference make."""
 
+import numpy as np
 import xarray as xr
 
 from finescale.climate.splits import by_shares
-from finescale.climate.subset import Period, crop_period
+from finescale.climate.subset import Period, crop_period, day_number
+from finescale.climate.subset import days as day_of
+from finescale.climate.timeline import seconds_between
 from finescale.pipeline.desk import Desk
 
 
@@ -20,3 +23,14 @@ def days(desk: Desk, name: str) -> Period:
 def block(desk: Desk, artefact: str, name: str) -> xr.Dataset:
     """The times of an artefact that lie in a block."""
     return crop_period(desk.open(artefact), days(desk, name), artefact)
+
+
+def outside(desk: Desk, artefact: str, name: str) -> xr.Dataset:
+    """The times of an artefact that lie neither in a block nor nearer to it than the gap."""
+    ds = desk.open(artefact)
+    first, last = (day_number(day) for day in days(desk, name))
+    stamp = day_of(ds["time"])
+    hours = np.concatenate([[0.0], np.cumsum(seconds_between(ds["time"]))]) / 3600.0
+    block = hours[(stamp >= first) & (stamp <= last)]
+    gap = desk.setting("split.gap")
+    return ds.isel(time=np.flatnonzero((hours < block[0] - gap) | (hours > block[-1] + gap)))

@@ -1,16 +1,19 @@
 """Stage ``score``: every method in every case against the truth, with the noise floor, into one scorecard."""
 
 import json
+from itertools import product
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from finescale.pipeline.desk import Desk
-from finescale.pipeline.stages.blocks import block
+from finescale.pipeline.stages.blocks import block, outside
 from finescale.pipeline.stages.coarsen import operator
 from finescale.pipeline.stages.downscale import conditions
 from finescale.scores import table
+from finescale.scores.change import Change
+from finescale.scores.climate import score_climate
 from finescale.scores.floor import noise_floor
 from finescale.scores.scorecard import score as judge
 
@@ -25,16 +28,24 @@ def score(desk: Desk) -> None:
         "resamples": desk.setting("score").resamples,
     }
     truths = truth_by_case(desk)
-    jobs = [(method, case) for case in truths for method in desk.setting("downscale.methods")]
+    # Another period of the truth, of any season: the floor takes the stretch nearest in the year.
+    other, coarse = (outside(desk, name, "test") for name in ("reference", "coarse-reference"))
+    methods = desk.setting("downscale.methods")
+    cases = ["perfect", *(f"gcm-{gcm}" for gcm in desk.setting("data.gcms"))]
     tables: list[pd.DataFrame] = []
-    for done, (method, case) in enumerate(jobs):
-        desk.progress("scores", done, len(jobs))
+    for done, (case, method) in enumerate(product(cases, methods)):
+        desk.progress("scores", done, len(cases) * len(methods))
+        if method == methods[0]:
+            given = conditions(desk, case)
+            change = Change.since(other, coarse, given, common["coarsening"])
         ensemble = desk.open(f"ensemble-{method}-{case}")
-        truth = truths[case].sel(time=ensemble["time"])
-        tables.append(
-            judge(ensemble, truth, method=method, case=case, coarse=conditions(desk, case), **common)
-        )
-    other = block(desk, "reference", "validation")
+        named = {"method": method, "case": case}
+        paired = case in truths
+        climate = truths[case].sel(time=ensemble["time"]) if paired else _months(other, ensemble)
+        if paired:
+            tables.append(judge(ensemble, climate, coarse=given, **named, **common))
+        free = {key: value for key, value in common.items() if key != "resamples"}
+        tables.append(score_climate(ensemble, climate, paired=paired, change=change, **named, **free))
     tables.append(noise_floor(other, truths["perfect"], case="perfect", **common))
     card = table.concat(tables)
     folder = desk.new("scorecard").parent
@@ -44,6 +55,11 @@ def score(desk: Desk) -> None:
     text = json.dumps(_metrics(card), indent=1, sort_keys=True, allow_nan=False)
     desk.new("metrics").write_text(text + "\n", encoding="utf-8")
     _skill(card).to_csv(desk.new("skill"), index=False, float_format="%.6g", lineterminator="\n")
+
+
+def _months(ds: xr.Dataset, like: xr.Dataset) -> xr.Dataset:
+    """The months of the year that another series has."""
+    return ds.isel(time=np.isin(ds["time"].dt.month, np.unique(like["time"].dt.month)))
 
 
 def truth_by_case(desk: Desk) -> dict[str, xr.Dataset]:

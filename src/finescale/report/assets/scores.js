@@ -55,7 +55,11 @@
       line.append(node("th", method, { scope: "row" }));
       for (const name of names) {
         const row = mine.find((r) => card.words.variable[r[VARIABLE]] === name);
-        const cell = node("td", row ? written(row[VALUE]) : "–");
+        const cell = node("td", row ? (row[VALUE] === null ? "not available" : written(row[VALUE])) : "–");
+        if (row && row[VALUE] === null) {
+          const reason = card.reasons[[method, place, form.elements.metric.value].join("|")];
+          if (reason) cell.append(node("small", reason));
+        }
         if (row && row[VALUE] !== null) {
           const top = best.get(row[VARIABLE]);
           if (row[LOW] !== null) cell.append(node("small", `${written(row[LOW])} to ${written(row[HIGH])}`));

@@ -1,0 +1,102 @@
+"""What single figures say, in numbers that their words carry; the storm's film; many methods at once."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from finescale.report import animation, figures, motion, tracks
+from finescale.report.canvas import FEW, blank, key
+from finescale.report.case import Case
+from finescale.report.display import style
+from finescale.report.mending import mending
+
+METHODS = [
+    "ours", "sda", "sda-tuned", "zssd", "dps", "ddrm", "unet", "ldm", "pde-ldm", "ours-b", "bilinear",
+    "gaussian", "bcsd",
+]  # fmt: skip
+
+
+def test_a_moved_storm_is_as_far_off_as_it_was_moved(truth, coarsening):
+    """A low that wanders; the ensemble has it four columns farther east."""
+    psl = np.full(truth["psl"].shape, 101_000.0)
+    for t in range(len(psl)):
+        psl[t, 5, 2 + t % 8] = 96_000.0
+    here = truth.assign(psl=(truth["psl"].dims, psl))
+    moved = here.assign(psl=(truth["psl"].dims, np.roll(psl, 4, axis=2)))
+    case = Case("perfect", here, coarsening.apply(here), {"same": here, "east": moved})
+    alt = tracks.tracks(case, style(["same", "east"]), None).alt
+    found = dict(re.findall(r"(same|east) (\d+) km", alt))
+    degrees = 4 * 0.15 * np.cos(np.deg2rad(truth["lat"].values[5]))
+    assert found["same"] == "0"
+    assert float(found["east"]) == pytest.approx(degrees * 111.2, abs=1.0)
+
+
+def test_no_pressure_no_track(case):
+    dry = Case("x", case.truth[["tas"]], case.coarse[["tas"]], {"ours": case.ensembles["ours"][["tas"]]})
+    assert tracks.tracks(dry, style(["ours"]), None) is None
+
+
+def test_a_method_twice_as_lively_has_four_times_the_power(case):
+    double = case.truth.map(lambda v: 2 * v, keep_attrs=True)
+    made = Case("x", case.truth, case.coarse, {"double": double, "same": case.truth})
+    alt = motion.motion(made, ["double", "same"]).alt
+    assert "double 4.00, same 1.00" in alt
+    short = Case("x", case.truth.isel(time=slice(0, 47)), case.coarse, {"same": case.truth})
+    assert motion.motion(short, ["same"]) is None
+
+
+def test_what_is_left_of_a_bias_is_told():
+    rows = [
+        ("raw", "gcm-a", "tas", "mean_error", 2.0), ("qdm", "gcm-a", "tas", "mean_error", 0.1),
+        ("raw", "gcm-a", "tas", "p99_error", 1.0), ("qdm", "gcm-a", "tas", "p99_error", 1.5),
+        ("raw", "gcm-a", "tas", "mean_change", 1.61), ("qdm", "gcm-a", "tas", "mean_change", 1.59),
+        ("raw", "gcm-b", "psl", "mean_error", 100.0), ("qdm", "gcm-b", "psl", "mean_error", 30.0),
+    ]  # fmt: skip
+    a, b = mending(pd.DataFrame(rows, columns=["method", "case", "variable", "metric", "value"]))
+    assert "Largest: 1.50, 99th percentile of tas." in a.alt
+    assert "tas 1.61 to 1.59" in a.caption
+    assert "Largest: 0.30, mean of psl." in b.alt
+    assert mending(pd.DataFrame({"before": [1.0]})) == []
+
+
+def test_the_film_runs_through_the_storm_and_is_the_same_every_time(case, tmp_path):
+    films = []
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        films.append(animation.animate(case, "ours", tmp_path / name))
+    assert films[0].read_bytes() == films[1].read_bytes()
+    with Image.open(films[0]) as film:
+        assert film.n_frames == animation.HOURS
+        first = np.asarray(film.convert("RGB")).copy()
+        film.seek(animation.HOURS // 2)
+        assert not np.array_equal(first, np.asarray(film.convert("RGB")))
+
+
+def test_thirteen_methods_keep_apart_and_their_names_leave_the_lines_free(case):
+    looks = [tuple(look.values()) for look in style(METHODS).values()]
+    assert len(set(looks)) == len(METHODS)
+    for count, inside in ((FEW, True), (FEW + 1, False)):
+        figure = blank(6, 3)
+        axis = figure.subplots()
+        for method in METHODS[:count]:
+            axis.plot([0, 1], label=method)
+        key(figure, axis)
+        assert (axis.get_legend() is not None) == inside
+        assert (len(figure.legends) == 1) != inside
+
+
+def test_every_figure_is_drawn_with_thirteen_methods_one_of_them_deterministic(case):
+    few = {m: case.ensembles["ours"].isel(member=slice(0, 2)) for m in METHODS}
+    small = {m: ds.isel(time=slice(0, 72)) for m, ds in few.items()}
+    small["bcsd"] = small["bcsd"].isel(member=0)
+    made = Case("perfect", case.truth.isel(time=slice(0, 72)), case.coarse, small)
+    drawn = figures.case_figures(made, default="ours", baseline="bilinear", methods=METHODS, static=None)
+    assert all(pictures for pictures in drawn.values())
+    widest = max(p.width for pictures in drawn.values() for p in pictures)
+    assert widest < 1600
+    for method in METHODS:
+        assert method in drawn["spectra"][0].alt
+        assert method in drawn["tracks"][0].alt
