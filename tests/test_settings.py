@@ -83,7 +83,7 @@ def test_a_missing_block_is_named(tmp_path: Path) -> None:
 
 
 def test_a_window_longer_than_the_gap_is_refused(tmp_path: Path) -> None:
-    message = broken(tmp_path, "downscale:\n", "priors:\n  long: {window: 25}\n\ndownscale:\n")
+    message = broken(tmp_path, "priors:\n", "priors:\n  long: {window: 25}\n")
     assert "split.gap is 24 h: the windows of priors.long reach over 25 h" in message
 
 
