@@ -7,12 +7,12 @@ import torch
 from torch import Tensor
 
 from finescale.errors import FinescaleError
-from finescale.fields.operator import AreaMean, Clock, Stations
+from finescale.fields.operator import AreaMean, Clock, Stations, bilinear
 from finescale.grid.coarsening import Coarsening
 from finescale.grid.grid import Grid
 from finescale.guidance.dps import Dps
 from finescale.guidance.guidance import Moment
-from finescale.guidance.ladder import Ladder, bilinear
+from finescale.guidance.ladder import Ladder
 from finescale.guidance.observation import Observation, Segment, Source
 from finescale.guidance.solver import Level, advance
 from finescale.guidance.ucg import Ucg, by_latitude

@@ -63,7 +63,7 @@ def test_loaded_denoiser_gives_identical_numbers(written):
     assert torch.equal(prior.denoiser(x, torch.tensor([0.4]), when), denoiser(x, torch.tensor([0.4]), when))
     assert prior.gaussian is not None
     assert prior.schedule == KarrasSchedule()
-    assert (prior.codec, prior.context, prior.step) == ("pixel", ("zenith",), 1.0)
+    assert (prior.card["codec"], prior.context, prior.step) == ("pixel", ("zenith",), 1.0)
 
 
 def test_folder_is_byte_deterministic_and_has_no_pickle(written, tmp_path):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from finescale.fields.context import Context
 from finescale.fields.scaling import Scaling
 from finescale.prior.card import Prior
 from finescale.prior.check import compare, draw, radial_spectrum, unconditional
@@ -45,7 +46,7 @@ def test_the_right_prior_passes(ready):
 
 def test_draws_do_not_depend_on_the_batch(ready):
     _, run, prior = ready
-    when = run.validation.clock[:3]
+    when = Context(run.validation.clock[:3])
     one, all_ = draw(prior, when, seed=1, steps=4, batch=1), draw(prior, when, seed=1, steps=4, batch=3)
     assert torch.allclose(one, all_, atol=1e-3)
     assert not torch.allclose(one, draw(prior, when, seed=2, steps=4), atol=0.1)

@@ -16,6 +16,7 @@ from run_training import SPEC, run
 from safetensors.torch import load_file
 
 from finescale.errors import FinescaleError
+from finescale.fields.context import Context
 from finescale.fields.scaling import Scaling
 from finescale.prior.card import load_prior
 from finescale.prior.check import draw
@@ -170,7 +171,7 @@ def test_every_kind_of_prior_trains_and_draws(world, tmp_path, name):
     options = {"validation": world.dataset(50, 2), "scratch": tmp_path / "scratch", "gaussian": climate}
     train(ds, static, spec, folder, **options)
     prior = load_prior(folder)
-    draws = draw(prior, torch.rand(2, spec.window, 2), seed=0, steps=3)
+    draws = draw(prior, Context(torch.rand(2, spec.window, 2)), seed=0, steps=3)
     assert draws.shape == (2, spec.window, 2, 12, 12)
     assert torch.isfinite(draws).all()
     assert ("gaussian_score" in prior.card["scores"]) == (spec.scaling == "mean-std")

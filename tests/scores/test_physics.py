@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 
+from finescale.grid.calculus import EARTH_RADIUS
 from finescale.grid.grid import Grid
 from finescale.scores import physics
 
 GRID = Grid(tuple(40 + 0.1 * np.arange(60)), tuple(0.1 * np.arange(50)))
 LAT = np.deg2rad(np.asarray(GRID.lat))[:, None] * np.ones((1, 50))
 LON = np.deg2rad(np.asarray(GRID.lon))[None, :] * np.ones((60, 1))
-A = physics.EARTH_RADIUS
+A = EARTH_RADIUS
 
 
 def inner(values):

@@ -25,24 +25,47 @@ NAMES = STATIC + TEMPORAL
 
 @dataclass(frozen=True)
 class Context:
-    """When a batch of windows takes place.
+    """When a batch of windows takes place, and what is known of its weather.
 
     Attributes:
         clock: fraction of the year and of the UTC day, each in [0, 1), ``[B, T, 2]`` (or ``[1, T, 2]``).
         keep: ``[B]``, False where the network must ignore all context (its unconditional branch); None keeps
             all.
+        coarse: frames of the coarse data for a paired prior, ``[B, T, K, h, w]``; see `fields.paired`.
     """
 
     clock: Tensor
     keep: Tensor | None = None
+    coarse: Tensor | None = None
 
     def frames(self, start: int, stop: int) -> "Context":
         """The context of a part of the window's frames."""
-        return replace(self, clock=self.clock[:, start:stop])
+        coarse = None if self.coarse is None else self.coarse[:, start:stop]
+        return replace(self, clock=self.clock[:, start:stop], coarse=coarse)
+
+    def rows(self, start: int, stop: int) -> "Context":
+        """The context of a part of the batch."""
+        cut = (None if v is None else v[start:stop] for v in (self.clock, self.keep, self.coarse))
+        return Context(*cut)  # type: ignore[arg-type]
+
+    def where(self, chosen: Tensor) -> "Context":
+        """The context of the chosen rows ``[B]`` of a batch."""
+        cut = (None if v is None else v[chosen] for v in (self.clock, self.keep, self.coarse))
+        return Context(*cut)  # type: ignore[arg-type]
+
+    def windows(self, frames: Tensor) -> "Context":
+        """The context of windows of one long window: `frames` are its positions ``[B, T]``."""
+        return Context(self.clock[0, frames], None, None if self.coarse is None else self.coarse[0, frames])
+
+    def single(self) -> "Context":
+        """The context of the same frames one by one, each a window of its own."""
+        coarse = None if self.coarse is None else self.coarse.flatten(0, 1)[:, None]
+        return Context(self.clock.flatten(0, 1)[:, None], None, coarse)
 
     def to(self, device: torch.device | str) -> "Context":
         """The same context on another device."""
-        return Context(self.clock.to(device), None if self.keep is None else self.keep.to(device))
+        moved = (None if v is None else v.to(device) for v in (self.clock, self.keep, self.coarse))
+        return Context(*moved)  # type: ignore[arg-type]
 
 
 def clock(time: xr.DataArray) -> NDArray[np.float64]:

@@ -74,6 +74,23 @@ class AreaMean:
         return torch.outer(self.rows.square().sum(1), self.columns.square().sum(1)).flatten()
 
 
+def bilinear(means: Tensor) -> Tensor:
+    """Interpolation along one axis from coarse centres to fine cells ``[fine, coarse]``, constant beyond the ends.
+
+    Args:
+        means: weights of the fine cells in each coarse one ``[coarse, fine]``; they place its centre.
+    """
+    coarse, fine = means.shape
+    cells = torch.arange(fine, dtype=torch.float64)
+    centres = means.double() @ cells
+    right = torch.searchsorted(centres, cells).clamp(1, coarse - 1)
+    share = ((cells - centres[right - 1]) / (centres[right] - centres[right - 1])).clamp(0, 1)
+    out = torch.zeros(fine, coarse, dtype=torch.float64)
+    out.scatter_(1, (right - 1)[:, None], (1 - share)[:, None])
+    out.scatter_(1, right[:, None], share[:, None])
+    return out
+
+
 @dataclass(frozen=True)
 class Stations:
     """Bilinear values at points: for each of n points four cells (flat index) and their weights, both ``[n, 4]``."""

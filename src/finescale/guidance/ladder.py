@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from finescale.errors import FinescaleError
-from finescale.fields.operator import AreaMean
+from finescale.fields.operator import AreaMean, bilinear
 from finescale.grid.coarsening import Coarsening
 from finescale.grid.grid import Grid
 
@@ -112,20 +112,3 @@ class Ladder:
         """The same rungs, weighted by the variances ``[K, C]`` that a model and the reanalysis have there."""
         error = (variance.sqrt() - reference.sqrt()).square()
         return replace(self, trust=reference / (reference + error).clamp_min(1e-30))
-
-
-def bilinear(means: Tensor) -> Tensor:
-    """Interpolation along one axis from coarse centres to fine cells ``[fine, coarse]``, constant beyond the ends.
-
-    Args:
-        means: weights of the fine cells in each coarse one ``[coarse, fine]``; they place its centre.
-    """
-    coarse, fine = means.shape
-    cells = torch.arange(fine, dtype=torch.float64)
-    centres = means.double() @ cells
-    right = torch.searchsorted(centres, cells).clamp(1, coarse - 1)
-    share = ((cells - centres[right - 1]) / (centres[right] - centres[right - 1])).clamp(0, 1)
-    out = torch.zeros(fine, coarse, dtype=torch.float64)
-    out.scatter_(1, (right - 1)[:, None], (1 - share)[:, None])
-    out.scatter_(1, right[:, None], share[:, None])
-    return out

@@ -21,6 +21,10 @@ from finescale.guidance.ucg import Ucg, by_latitude, ladder_of
 Name = Literal["none", "sda", "sda-published", "mmps", "project", "gaussian-cov", "dps", "ucg", "ddrm"]
 
 
+# Guidances whose formula holds for a linear operator only.
+LINEAR = ("mmps", "project", "gaussian-cov", "ddrm")
+
+
 @dataclass(frozen=True)
 class GuidanceSpec:
     """How the observation enters; the field names are the keys of the settings.
@@ -43,6 +47,7 @@ class GuidanceSpec:
         by_latitude: ucg: weigh the rows of the fine grid by the cosine of their latitude.
         eta_b: ddrm: weight of the observation where the noise level is above its error.
         reach: hours on either side of a block whose observations are used.
+        physics: length of the step towards physics, over the expected error; see `guidance.nudge`.
     """
 
     name: Name = "mmps"
@@ -59,6 +64,7 @@ class GuidanceSpec:
     by_latitude: bool = True
     eta_b: float = 1.0
     reach: int = 24
+    physics: float = 0.0
 
 
 def build(
@@ -67,6 +73,8 @@ def build(
     covariance: ClimateCovariance | None,
     given: Conditions,
     fine: Grid,
+    *,
+    linear: bool = True,
 ) -> Guidance:
     """The guidance that a specification names.
 
@@ -76,7 +84,13 @@ def build(
         covariance: of the fitted climate, for those that need it.
         given: the request.
         fine: grid of the state.
+        linear: whether the observation is linear in the state, as it is unless states are decoded.
     """
+    if not linear and (spec.name in LINEAR or (spec.name == "sda" and spec.gamma is None)):
+        raise FinescaleError(
+            f"{spec.name} needs an observation that is linear in the state: this prior decodes latents; choose "
+            "none, dps, ucg or sda with a gamma"
+        )
     if spec.name == "none":
         return Unguided()
     if spec.name == "project":

@@ -1,10 +1,8 @@
 """A trained prior, a guidance and a sampler as a method: coarse data in, an ensemble of fine weather out."""
 
-import hashlib
-import json
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -20,11 +18,12 @@ from finescale.guidance.between import Hourly, check_frames, frames
 from finescale.guidance.conditions import Conditions, conditions
 from finescale.guidance.covariance import ClimateCovariance
 from finescale.guidance.guidance import Guidance
-from finescale.guidance.heed import on_windows
 from finescale.guidance.matheron import GaussianPosterior
+from finescale.guidance.nudge import PhysicsNudge
 from finescale.guidance.recipes import GuidanceSpec
+from finescale.guidance.scene import Scene
 from finescale.guidance.solver import SamplerSpec, levels
-from finescale.guidance.wave import Denoise, Wave
+from finescale.guidance.wave import Wave
 from finescale.methods import shelf
 from finescale.methods.downscaler import check_coarse
 from finescale.methods.effort import Counter, Plan
@@ -49,7 +48,7 @@ class GenerativeDownscaler:
     Attributes:
         prior: what fine weather looks like.
         coarsening: the operator H between the two grids.
-        variables: names of the fields, with their units.
+        variables: names of the coarse fields that are read, with their units.
         sampler: the walk from noise to data.
         guidance: how the coarse data enter.
         windows: how windows cover the series.
@@ -79,14 +78,7 @@ class GenerativeDownscaler:
     device: str = "cpu"
 
     def __post_init__(self) -> None:
-        if set(self.variables) != set(self.prior.variables):
-            raise FinescaleError(
-                f"prior and coarse data hold the same variables: {sorted(self.prior.variables)} and "
-                f"{sorted(self.variables)}; train a prior for these"
-            )
-        empty = xr.Dataset(coords=self.fine.coords())
-        marked = {n: ((), 0.0, {"units": u}) for n, u in self.variables.items()}
-        self.prior.check(empty.assign(marked))
+        self.prior.check_pairing(self.coarsening, self.variables)
         if self.climate is not None and self.climate.scaling != self.prior.scaling:
             raise FinescaleError(
                 "the climate and the prior share one scaling: they were fitted to other data; fit both again"
@@ -128,8 +120,9 @@ class GenerativeDownscaler:
             Fields ``[member, time, lat, lon]``, hourly; lazy when a scratch folder is given.
         """
         given = self._check(coarse, members)
-        attrs = {name: coarse[name].attrs for name in self.variables}
-        waves = self._waves(given, members, seed, first)
+        attrs = {name: coarse[name].attrs for name in self.prior.variables}
+        scene = self._scene(given, coarse)
+        waves = self._waves(scene, members, seed, first)
         counter = Counter(sum(wave.evaluations[0] for wave in waves), on_progress)
         for wave in waves:
             wave.count = counter
@@ -137,10 +130,10 @@ class GenerativeDownscaler:
         if scratch is None:
             out = np.empty((members, given.stamps().size, len(names), *self.fine.shape), np.float32)
             for wave in waves:
-                for at, values in self._finished(wave, given, self._hourly(given)):
+                for at, values in self._finished(wave, scene, self._hourly(given)):
                     out[_rows(wave, first), at : at + values.shape[1]] = values
             return dataset(out, self.prior.scaling, given.stamps(), self.fine, attrs, first)
-        stream = Stream(scratch, self._digest(coarse, (first, members), seed))
+        stream = Stream(scratch, shelf.digest(self, coarse, (first, members), seed))
         found = stream.resume()
         if found is None:
             stream.create(members, given.stamps(), self.fine, self.prior.scaling, attrs, first)
@@ -151,7 +144,7 @@ class GenerativeDownscaler:
                 wave.restore(counters["front"], tensors)
                 hourly.last = tensors.get("last")
             noted = time.monotonic()
-            for at, values in self._finished(wave, given, hourly):
+            for at, values in self._finished(wave, scene, hourly):
                 stream.write(_rows(wave, first), at, values, names)
                 if time.monotonic() - noted > NOTE_EVERY:
                     stream.mark({"group": number, "front": wave.front}, wave.state() | hourly.state())
@@ -163,20 +156,21 @@ class GenerativeDownscaler:
     def plan(self, coarse: xr.Dataset, *, members: int) -> Plan:
         """What `__call__` will cost; times one batch of the network."""
         given = self._check(coarse, members)
-        waves = self._waves(given, members, 0)
+        scene = self._scene(given, coarse)
+        waves = self._waves(scene, members, 0)
         evaluations = sum(wave.evaluations[0] for wave in waves)
         gradients = sum(wave.evaluations[1] for wave in waves)
-        shape = (self.batch, self.prior.window, len(self.variables), *self.fine.shape)
-        denoise, x = self._denoise(given), torch.zeros(shape, device=self.device)
+        state = self.prior.denoiser.mask.shape
+        x = torch.zeros((self.batch, self.prior.window, *state), device=self.device)
         took = []
         with torch.no_grad():
             for _ in range(2):
                 begin = time.perf_counter()
-                denoise(x, 1.0, [given.first] * self.batch)
+                scene.denoise(x, 1.0, [given.first] * self.batch)
                 took.append(time.perf_counter() - begin)
-        cells = 4 * len(self.variables) * self.fine.shape[0] * self.fine.shape[1]
+        cells = 4 * len(self.prior.variables) * self.fine.shape[0] * self.fine.shape[1]
         disk = members * given.stamps().size * cells
-        memory = max(wave.frames_held for wave in waves) * len(waves[0].members) * cells
+        memory = max(wave.frames_held for wave in waves) * len(waves[0].members) * 4 * state.numel()
         minutes = (evaluations + BACKWARD * gradients) / self.batch * took[-1] / 60
         return Plan(evaluations, minutes, memory, disk)
 
@@ -194,7 +188,7 @@ class GenerativeDownscaler:
             raise FinescaleError(f"an ensemble has one member or more: {members}; ask for at least 1")
         check_coarse(coarse, self.coarse, self.variables, gaps_allowed=True)
         given = conditions(coarse, self.coarsening, self.prior.scaling, self.error, self.prior.window)
-        if self.prior.window > 1:
+        if self.prior.window > 1 or self.prior.predictors is not None:
             return given
         return frames(given, self.pace or self.coarsening.every, self._climate)
 
@@ -209,20 +203,29 @@ class GenerativeDownscaler:
         for begin in range(first, first + members, self.group):
             yield tuple(range(begin, min(begin + self.group, first + members)))
 
-    def _waves(self, given: Conditions, members: int, seed: int, first: int = 0) -> list[Wave]:
+    def _scene(self, given: Conditions, coarse: xr.Dataset) -> Scene:
+        weight = self.guidance.physics
+        nudge = PhysicsNudge.of(self.prior, self.coarsening, weight) if weight else None
+        return Scene(self.prior, given, coarse, self.device, self.context_weight, nudge)
+
+    def _waves(self, scene: Scene, members: int, seed: int, first: int = 0) -> list[Wave]:
         covariance = None if self._climate is None else ClimateCovariance(self._climate)
-        return [self._wave(given, group, seed, covariance) for group in self._groups(members, first)]
+        return [self._wave(scene, group, seed, covariance) for group in self._groups(members, first)]
 
     def _wave(
-        self, given: Conditions, members: tuple[int, ...], seed: int, covariance: ClimateCovariance | None
+        self, scene: Scene, members: tuple[int, ...], seed: int, covariance: ClimateCovariance | None
     ) -> Wave:
-        noise = Noise(seed, self.prior.variables, self.fine.shape, given.pace, self.sampler.memory)
-        guidance = recipes.build(self.guidance, self.prior.scaling, covariance, given, self.fine)
+        given, linear = scene.given, self.prior.codec.linear
+        _, rows, columns = self.prior.denoiser.mask.shape
+        noise = Noise(seed, self.prior.channels, (rows, columns), given.pace, self.sampler.memory)
+        guidance = recipes.build(
+            self.guidance, self.prior.scaling, covariance, given, self.fine, linear=linear
+        )
         wave = Wave(
-            denoise=self._denoise(given),
+            denoise=scene.denoise,
             windows=self.windows.build(self.prior.window),
             guidance=guidance,
-            observation=given.observation,
+            observation=scene.observation(),
             levels=levels(self.sampler),
             noise=noise,
             members=members,
@@ -233,9 +236,10 @@ class GenerativeDownscaler:
             device=self.device,
         )
         if self.sampler.start != "zero":
-            if covariance is None:
+            if covariance is None or not linear:
                 raise FinescaleError(
-                    f"start {self.sampler.start} needs a fitted Gaussian climate: none was given; choose zero"
+                    f"start {self.sampler.start} needs a Gaussian climate fitted to the states of the prior: none "
+                    "was given; choose zero"
                 )
             posterior = GaussianPosterior(
                 covariance, given.observation, given.clock(), noise, given.first, given.stop,
@@ -254,14 +258,13 @@ class GenerativeDownscaler:
         dear = any(guidance.backward(level) for level in levels(self.sampler))
         return self.guidance.reach * (2 if dear else 1)
 
-    def _denoise(self, given: Conditions) -> Denoise:
-        return on_windows(self.prior, given, self.context_weight, self.device)
-
-    def _finished(self, wave: Wave, given: Conditions, hourly: Hourly) -> Iterator[tuple[int, np.ndarray]]:
+    def _finished(self, wave: Wave, scene: Scene, hourly: Hourly) -> Iterator[tuple[int, np.ndarray]]:
         """Blocks in physical units ``[member, time, variable, lat, lon]`` with their place among the wanted hours."""
+        given = scene.given
         end = given.stamps().size
         for (first, _), x in wave.run():
-            at, hours = hourly(first, x)
+            with torch.no_grad():
+                at, hours = hourly(first, scene.fields(x, first))
             values = physical(hours[:, max(-at, 0) : max(end - at, 0)].cpu().numpy(), self.prior.scaling)
             if not np.isfinite(values).all():
                 raise FinescaleError(
@@ -269,27 +272,6 @@ class GenerativeDownscaler:
                     "steps or choose another guidance"
                 )
             yield max(at, 0), values
-
-    def _digest(self, coarse: xr.Dataset, members: tuple[int, int], seed: int) -> str:
-        specs = [asdict(s) for s in (self.sampler, self.guidance, self.windows)]
-        what = [
-            specs,
-            self.error,
-            self.pace,
-            self.context_weight,
-            self.group,
-            self.batch,
-            members,
-            seed,
-            self.prior.card,
-            str(coarse["time"].values),
-        ]
-        digest = hashlib.sha256(json.dumps(what, sort_keys=True, default=str).encode())
-        for name in self.prior.variables:
-            digest.update(np.ascontiguousarray(coarse[name].values).tobytes())
-        for tensor in self.prior.denoiser.state_dict().values():
-            digest.update(tensor.detach().cpu().numpy().tobytes())
-        return digest.hexdigest()
 
 
 def _rows(wave: Wave, first: int) -> slice:

@@ -14,13 +14,14 @@ METHODS = {
     "bcsd": "bcsd.Bcsd",
     "gaussian": "gaussian.Gaussian",
     "generative": "generative.GenerativeDownscaler",
+    "regression": "regression.RegressionDownscaler",
 }
 
 # Methods whose members differ; the others have one, whatever is asked.
 DRAWING = ("gaussian", "generative")
 
 # What a consumer of a method needs beside numpy and xarray.
-NEEDS = {"gaussian": ("torch", "safetensors"), "generative": ("torch", "safetensors")}
+NEEDS = dict.fromkeys(("gaussian", "generative", "regression"), ("torch", "safetensors"))
 
 
 def needs(folder: Path) -> tuple[str, ...]:

@@ -1,17 +1,21 @@
 """A generative method as a folder: its card, its prior and the settings that it is run with."""
 
+import hashlib
 import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import xarray as xr
 from safetensors.numpy import load_file, save_file
 
 from finescale.grid.coarsening import Coarsening
 from finescale.guidance.recipes import GuidanceSpec
 from finescale.guidance.solver import SamplerSpec
 from finescale.methods import card
-from finescale.prior.card import load_prior, write_prior
+from finescale.prior.card import load_prior, save_prior
+from finescale.prior.codec import Chain
 from finescale.prior.gaussian import GaussianClimate
 from finescale.prior.window import WindowSpec
 
@@ -26,7 +30,7 @@ CLIMATE = "climate.safetensors"
 def save(folder: Path, method: "GenerativeDownscaler") -> None:
     """Write everything that the method needs."""
     card.save(folder, METHOD, method.fine, method.coarse, method.variables)
-    write_prior(folder / "prior", method.prior.denoiser, method.prior.card)
+    save_prior(folder / "prior", method.prior)
     body: dict[str, Any] = {
         "every": method.coarsening.every,
         "how": method.coarsening.how,
@@ -68,3 +72,28 @@ def load(folder: Path) -> dict[str, Any]:
         "group": body["group"],
         "batch": body["batch"],
     }
+
+
+def digest(method: "GenerativeDownscaler", coarse: xr.Dataset, members: tuple[int, int], seed: int) -> str:
+    """Of everything that a request's result depends on."""
+    specs = [asdict(s) for s in (method.sampler, method.guidance, method.windows)]
+    what = [
+        specs,
+        method.error,
+        method.pace,
+        method.context_weight,
+        method.group,
+        method.batch,
+        members,
+        seed,
+        method.prior.card,
+        str(coarse["time"].values),
+    ]
+    digest = hashlib.sha256(json.dumps(what, sort_keys=True, default=str).encode())
+    for name in method.prior.reads:
+        digest.update(np.ascontiguousarray(coarse[name].values).tobytes())
+    codec = method.prior.codec
+    learned = codec.state_dict() if isinstance(codec, Chain) else {}
+    for tensor in (*method.prior.denoiser.state_dict().values(), *learned.values()):
+        digest.update(tensor.detach().cpu().numpy().tobytes())
+    return digest.hexdigest()

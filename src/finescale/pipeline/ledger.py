@@ -1,15 +1,13 @@
 """The ledger: every stage of the flow, declared once; `dvc.yaml`, the flow and the command line read it."""
 
 from finescale.pipeline.stage import Stage
+from finescale.pipeline.trainings import BLOCKS, STORE, static, trainings
 from finescale.pipeline.wiring import ordered
-from finescale.settings import Settings
+from finescale.settings import LatentPrior, Settings
 
-STORE = ("pipeline/desk.py", "pipeline/store.py")
 GATE = ("quality", "climate/holes.py", "climate/units.py", "climate/variables.py", "pipeline/stages/gate.py")
-BLOCKS = ("climate/splits.py", "climate/subset.py", "climate/timeline.py", "pipeline/stages/blocks.py")
 CARD = ("methods/card.py", "methods/downscaler.py")
 DETERMINISTIC = (*CARD, "methods/bcsd.py", "methods/bilinear.py", "methods/climatology.py")
-SHARES = ("split.shares", "split.gap")  # what blocks of days come from where the settings state none
 LEARNED = (
     "fields",
     "prior",
@@ -17,6 +15,7 @@ LEARNED = (
     "methods/ensemble.py",
     "methods/gaussian.py",
     "methods/generative.py",
+    "methods/regression.py",
     "methods/stream.py",
 )
 
@@ -26,7 +25,7 @@ def ledger(settings: Settings) -> tuple[Stage, ...]:
     stages = [*_reference(settings)]
     for gcm in settings.data.gcms:
         stages += _gcm(settings, gcm)
-    stages += _priors(settings)
+    stages += trainings(settings)
     stages += [_downscale(settings, method) for method in settings.downscale.methods]
     return ordered([*stages, *_judge(settings)])
 
@@ -41,14 +40,9 @@ def _source(settings: Settings) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return (("world",), ()) if settings.world else ((), ("data.catalogue",))
 
 
-def _static(settings: Settings) -> tuple[str, ...]:
-    """The static fields, where the project has any."""
-    return ("static",) if settings.data.static else ()
-
-
 def _reference(settings: Settings) -> list[Stage]:
     reads, catalogue = _source(settings)
-    raw_static = tuple(f"raw-{name}" for name in _static(settings))
+    raw_static = tuple(f"raw-{name}" for name in static(settings))
     stages = [
         Stage(
             "ingest-reference",
@@ -63,7 +57,7 @@ def _reference(settings: Settings) -> list[Stage]:
             "harmonise-reference",
             run="harmonise.reference",
             reads=("raw-reference", *raw_static),
-            writes=("reference", *_static(settings), "gates-reference"),
+            writes=("reference", *static(settings), "gates-reference"),
             settings=("data.variables", "data.region", "data.reference", "data.static", "gates"),
             code=("climate", "grid", *GATE, "pipeline/stages/harmonise.py", *STORE),
         ),
@@ -139,37 +133,6 @@ def _gcm(settings: Settings, gcm: str) -> list[Stage]:
     ]
 
 
-def _priors(settings: Settings) -> list[Stage]:
-    """The fitted climate and the trained priors that the chosen methods need."""
-    chosen = settings.downscale
-    needed = {chosen.sections[m].prior: None for m in chosen.methods if m in chosen.sections}
-    if not needed and "gaussian" not in chosen.methods:
-        return []
-    code = ("fields", "prior", "grid", *BLOCKS, "pipeline/stages/prior.py", *STORE)
-    fit = Stage(
-        "fit-climate",
-        run="prior.climate",
-        reads=("reference",),
-        writes=("climate",),
-        settings=("seed", "split.train", *SHARES, "climate"),
-        code=code,
-    )
-    trainings = [
-        Stage(
-            f"train-{name}",
-            run="prior.train",
-            options={"prior": name},
-            reads=("reference", *_static(settings), "climate"),
-            writes=(f"prior-{name}",),
-            settings=("seed", "split.train", "split.validation", *SHARES, f"priors.{name}"),
-            code=code,
-            tracked=True,
-        )
-        for name in needed
-    ]
-    return [fit, *trainings]
-
-
 def _downscale(settings: Settings, method: str) -> Stage:
     section = settings.downscale.sections.get(method)
     own = ("downscale.bcsd",) if method == "bcsd" else ()
@@ -178,7 +141,8 @@ def _downscale(settings: Settings, method: str) -> Stage:
     if method == "gaussian" or section is not None:
         model, code = ("climate",), (*CARD, *LEARNED)
     if section is not None:
-        own, model = (f"downscale.{method}",), (*model, f"prior-{section.prior}")
+        fitted = () if isinstance(settings.priors[section.prior], LatentPrior) else model
+        own, model = (f"downscale.{method}",), (*fitted, f"prior-{section.prior}")
     return Stage(
         f"downscale-{method}",
         run="downscale.generative" if section else f"downscale.{method}",
@@ -216,7 +180,7 @@ def _judge(settings: Settings) -> list[Stage]:
         Stage(
             "score",
             run="score.score",
-            reads=("reference", "coarse-reference", *_static(settings), *corrected, *truths, *ensembles),
+            reads=("reference", "coarse-reference", *static(settings), *corrected, *truths, *ensembles),
             writes=("scorecard", "scorecard-table", "metrics", "skill"),
             settings=(
                 "seed",
@@ -236,7 +200,7 @@ def _judge(settings: Settings) -> list[Stage]:
             reads=(
                 "reference",
                 "coarse-reference",
-                *_static(settings),
+                *static(settings),
                 "scorecard",
                 *corrected,
                 *truths,

@@ -123,7 +123,8 @@ def build_denoiser(
         )
     channels = len(spec.variables)
     streams = WienerDenoiser.streams if wiener else 1
-    inputs = spec.window * channels * streams + WindowNetwork.extra_channels(spec.context, spec.window)
+    extra = WindowNetwork.extra_channels(spec.context, spec.window, len(static))
+    inputs = spec.window * channels * streams + extra
     backbone, divisor = build_backbone(spec.network, inputs, spec.window * channels)
     network = WindowNetwork(
         backbone,

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,15 +11,20 @@ import numpy as np
 import torch
 import xarray as xr
 from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
 
 from finescale.errors import FinescaleError
 from finescale.fields.axis import step_hours
 from finescale.fields.pack import spatial_dims
 from finescale.fields.scaling import Scaling
+from finescale.grid.coarsening import Coarsening
+from finescale.prior import assembly
 from finescale.prior.backbone import build_denoiser
+from finescale.prior.codec import Codec, Pixel
 from finescale.prior.denoiser import Preconditioned
 from finescale.prior.fitting import TENSORS
 from finescale.prior.gaussian import GaussianClimate
+from finescale.prior.latentspec import LatentSpec
 from finescale.prior.schedule import Schedule, schedule_from
 from finescale.prior.spec import PriorSpec
 
@@ -35,13 +41,15 @@ class Prior:
         scaling: physical units to the denoiser's.
         spec: how it was built and trained.
         card: everything else that is known about it, as in ``card.json``.
+        codec: how the denoiser's states relate to scaled fields.
     """
 
     denoiser: Preconditioned
     schedule: Schedule
     scaling: Scaling
-    spec: PriorSpec
+    spec: PriorSpec | LatentSpec
     card: dict[str, Any]
+    codec: Codec = Pixel()  # noqa: RUF009 - it has no state
 
     @property
     def variables(self) -> tuple[str, ...]:
@@ -59,9 +67,23 @@ class Prior:
         return self.spec.context
 
     @property
-    def codec(self) -> str:
-        """How states relate to fields; a state is the scaled field itself."""
-        return str(self.card["codec"])
+    def predictors(self) -> Scaling | None:
+        """Scaling of the coarse variables that a paired prior is told; None for one that is not paired."""
+        found = self.card.get("predictors")
+        return None if found is None else Scaling.from_dict(found)
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Variables of the coarse data that sampling needs."""
+        told = self.predictors
+        return tuple(dict.fromkeys((*self.variables, *(told.variables if told else ()))))
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Names of the channels of a state, to which its noise belongs."""
+        if self.codec.linear:
+            return self.variables
+        return tuple(f"latent-{i}" for i in range(len(self.denoiser.mask)))
 
     @property
     def step(self) -> float:
@@ -76,10 +98,11 @@ class Prior:
 
     def check(self, ds: xr.Dataset) -> None:
         """Refuse a dataset on another grid, with other variables, units or time step."""
-        for name in self.variables:
+        for name in self.reads:
             if name not in ds:
                 raise FinescaleError(
-                    f"the prior models {list(self.variables)}: {name} is missing from the data; add it"
+                    f"the prior models {list(self.variables)} and reads {list(self.reads)}: {name} is missing "
+                    "from the data; add it"
                 )
             unit, wanted = ds[name].attrs.get("units", ""), self.card["units"][name]
             if unit != wanted:
@@ -89,6 +112,27 @@ class Prior:
             raise FinescaleError(
                 f"the prior has a step of {self.step:g} h: the data have {step_hours(ds['time']):g} h; "
                 "choose data of that step or train another prior"
+            )
+
+    def check_pairing(self, coarsening: Coarsening, variables: Mapping[str, str]) -> None:
+        """Refuse grids, clock or variables that the prior was not made for."""
+        if set(variables) != set(self.reads):
+            raise FinescaleError(
+                f"prior and coarse data hold the same variables: {sorted(self.reads)} and {sorted(variables)}; "
+                "train a prior for these"
+            )
+        empty = xr.Dataset(coords=coarsening.fine.coords())
+        self.check(empty.assign({n: ((), 0.0, {"units": u}) for n, u in variables.items()}))
+        learned = self.card.get("coarse")
+        if learned is None:
+            return
+        here = {"every": coarsening.every, "how": coarsening.how}
+        there = {name: learned[name] for name in here}
+        axes = {dim: values for dim, values in learned.items() if dim not in here}
+        check_grid(xr.Dataset(coords=coarsening.coarse.coords()), axes)
+        if here != there:
+            raise FinescaleError(
+                f"a prior of pairs knows one clock: {there}, the coarse data have {here}; train a prior for these"
             )
 
 
@@ -109,16 +153,30 @@ def check_grid(ds: xr.Dataset, grid: dict[str, list[float]]) -> None:
             )
 
 
-def write_prior(folder: Path, denoiser: Preconditioned, card: dict[str, Any]) -> None:
-    """Write a prior beside its place and move it there, so that a folder is whole or absent."""
+def write_prior(
+    folder: Path, denoiser: Preconditioned, card: dict[str, Any], codec: nn.Module | None = None
+) -> None:
+    """Write a prior; a codec that has learned goes into the same file."""
+    gaussian = getattr(denoiser, "gaussian", None)
+    extra = {"gaussian": gaussian.metadata()} if isinstance(gaussian, GaussianClimate) else {}
+    learned = {} if codec is None else codec.state_dict(prefix="codec.")
+    write_folder(folder, dict(denoiser.state_dict()) | dict(learned), extra | card)
+
+
+def save_prior(folder: Path, prior: Prior) -> None:
+    """Write a loaded prior again, as a part of a method's folder."""
+    codec = prior.codec if isinstance(prior.codec, nn.Module) else None
+    write_prior(folder, prior.denoiser, prior.card, codec)
+
+
+def write_folder(folder: Path, tensors: dict[str, Tensor], card: dict[str, Any]) -> None:
+    """Write weights and card beside their place and move them there, so that a folder is whole or absent."""
     fresh = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
-    gaussian = getattr(denoiser, "gaussian", None)
-    extra = {"gaussian": gaussian.metadata()} if isinstance(gaussian, GaussianClimate) else {}
-    tensors = {name: tensor.contiguous().cpu() for name, tensor in denoiser.state_dict().items()}
-    save_file(tensors, fresh / "weights.safetensors")
-    text = json.dumps({"format": FORMAT} | extra | card, indent=1, sort_keys=True)
+    plain = {name: tensor.contiguous().cpu() for name, tensor in tensors.items()}
+    save_file(plain, fresh / "weights.safetensors")
+    text = json.dumps({"format": FORMAT} | card, indent=1, sort_keys=True)
     (fresh / "card.json").write_text(text + "\n")
     shutil.rmtree(folder, ignore_errors=True)
     fresh.replace(folder)
@@ -132,8 +190,8 @@ def update_card(folder: Path, entries: dict[str, Any]) -> None:
     fresh.replace(folder / "card.json")
 
 
-def load_prior(folder: Path, device: torch.device | str = "cpu") -> Prior:
-    """Load a prior folder."""
+def read_folder(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Weights and card of a folder that `write_folder` wrote."""
     for name in ("card.json", "weights.safetensors"):
         if not (folder / name).is_file():
             raise FinescaleError(
@@ -144,7 +202,18 @@ def load_prior(folder: Path, device: torch.device | str = "cpu") -> Prior:
         raise FinescaleError(
             f"a card has format {FORMAT}: {folder.name} has {card.get('format')}; train it again with this version"
         )
-    tensors = load_file(folder / "weights.safetensors")
+    return load_file(folder / "weights.safetensors"), card
+
+
+def load_prior(folder: Path, device: torch.device | str = "cpu") -> Prior:
+    """Load a prior folder of any kind."""
+    tensors, card = read_folder(folder)
+    scaling, schedule = Scaling.from_dict(card["scaling"]), schedule_from(card["schedule"])
+    if card["codec"] == "latent":
+        latent, codec = assembly.latent_prior(tensors, card)
+        latent.eval().requires_grad_(False).to(device)
+        codec.eval().requires_grad_(False).to(device)
+        return Prior(latent, schedule, scaling, LatentSpec.from_dict(card["spec"]), card, codec)
     spec = PriorSpec.from_dict(card["spec"])
     gaussian = None
     if "gaussian" in card:
@@ -162,4 +231,4 @@ def load_prior(folder: Path, device: torch.device | str = "cpu") -> Prior:
     denoiser.load_state_dict(tensors)
     denoiser.eval().requires_grad_(False).to(device)
     denoiser.bf16 = bool(card["bf16"])
-    return Prior(denoiser, schedule_from(card["schedule"]), Scaling.from_dict(card["scaling"]), spec, card)
+    return Prior(denoiser, schedule, scaling, spec, card)

@@ -23,24 +23,24 @@ LEVELS = np.array([0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99])
 
 
 @torch.no_grad()
-def draw(prior: Prior, clock: Tensor, *, seed: int, steps: int = 12, batch: int = 16) -> Tensor:
-    """Unconditional windows by Heun's method on the Karras grid (Karras et al. 2022, algorithm 1).
+def draw(prior: Prior, context: Context, *, seed: int, steps: int = 12, batch: int = 16) -> Tensor:
+    """Unguided windows by Heun's method on the Karras grid (Karras et al. 2022, algorithm 1).
 
     Args:
         prior: what to draw from.
-        clock: when, ``[N, T, 2]``.
+        context: when, clock ``[N, T, 2]``, and the coarse frames for a paired prior.
         seed: of the noise; window n's noise depends on (seed, n) alone.
         steps: noise levels; the denoiser is called ``2 steps - 1`` times.
         batch: windows at a time.
 
     Returns:
-        ``[N, T, C, H, W]`` in scaled units.
+        States ``[N, T, C, H, W]``.
     """
     levels = prior.schedule.levels(steps).tolist()
     device = prior.denoiser.mask.device
     out = []
-    for start in range(0, len(clock), batch):
-        when = Context(clock[start : start + batch].to(device))
+    for start in range(0, len(context.clock), batch):
+        when = context.rows(start, start + batch).to(device)
         noise = [_noise(prior, seed, start + i) for i in range(len(when.clock))]
         x = levels[0] * torch.stack(noise).to(device)
         for sigma, lower in pairwise(levels):
@@ -73,7 +73,7 @@ def unconditional(
     mask = prior.denoiser.mask.cpu().numpy()
     x, clock = even_windows(ds, prior.scaling, mask, prior.window, 2 * windows)
     truth, other = x[::2].numpy(), x[1::2].numpy()
-    draws = draw(prior, clock[::2], seed=seed, steps=steps).numpy()
+    draws = draw(prior, Context(clock[::2]), seed=seed, steps=steps).numpy()
     names = prior.variables
     return {
         "windows": len(truth),

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from finescale.fields.context import TEMPORAL, Context, cos_zenith
+from finescale.fields.context import Context, cos_zenith
 
 _FREQUENCIES = 16
 
@@ -31,6 +31,7 @@ class WindowNetwork(nn.Module):
         divisor: fields are padded to a multiple of this.
         tokens: width of the context tokens, or 0.
         harmonics: waves of the year (which place month and day) and of the day (which place the hour).
+        coarse: for a paired prior, the interpolation from the coarse data to the cells.
     """
 
     static: Tensor
@@ -49,9 +50,10 @@ class WindowNetwork(nn.Module):
         divisor: int,
         tokens: int = 0,
         harmonics: int = 2,
+        coarse: "Spread | None" = None,
     ) -> None:
         super().__init__()
-        self.backbone, self.names, self.harmonics = backbone, names, harmonics
+        self.backbone, self.names, self.harmonics, self.coarse = backbone, names, harmonics, coarse
         self.window, self.variables, self.divisor = window, variables, divisor
         self.register_buffer("static", static)
         self.register_buffer("position", position)
@@ -66,10 +68,16 @@ class WindowNetwork(nn.Module):
         )
 
     @staticmethod
-    def extra_channels(names: tuple[str, ...], window: int) -> int:
-        """Context channels besides the state: a constant, the static fields, the sun."""
-        still = sum(name not in TEMPORAL for name in names)
-        return 1 + still + ("zenith" in names) * len(_zenith_frames(window))
+    def extra_channels(names: tuple[str, ...], window: int, still: int, coarse: int = 0) -> int:
+        """Context channels besides the state: a constant, the static fields, the sun, the coarse data.
+
+        Args:
+            names: of the context.
+            window: frames.
+            still: static channels.
+            coarse: channels of a coarse frame.
+        """
+        return 1 + still + (("zenith" in names) + coarse) * len(_key_frames(window))
 
     def forward(self, inputs: Tensor, log_sigma: Tensor, context: Context | None) -> Tensor:
         """``inputs [B, T, Q * C, H, W]``, ``log_sigma [B]``; returns ``[B, T, C, H, W]``."""
@@ -95,11 +103,16 @@ class WindowNetwork(nn.Module):
             fields.append(self.static.expand(batch, -1, -1, -1))
         if "zenith" in self.names:
             if context is None:
-                fields.append(torch.zeros(batch, len(_zenith_frames(self.window)), height, width).to(like))
+                fields.append(torch.zeros(batch, len(_key_frames(self.window)), height, width).to(like))
             else:
-                moments = context.clock[:, _zenith_frames(self.window)]
+                moments = context.clock[:, _key_frames(self.window)]
                 sun = cos_zenith(moments, self.position[0], self.position[1])
                 fields.append(sun.expand(batch, -1, -1, -1))
+        if self.coarse is not None:
+            assert context is not None
+            assert context.coarse is not None
+            known = self.coarse(context.coarse[:, _key_frames(self.window)]).flatten(1, 2)
+            fields.append(known.to(like.dtype).expand(batch, -1, -1, -1))
         return torch.cat(fields, dim=1) * keep[:, None, None, None]
 
     def _embedding(
@@ -129,8 +142,30 @@ class WindowNetwork(nn.Module):
         return torch.cat([angle.cos(), angle.sin()], dim=1)
 
 
-def _zenith_frames(window: int) -> list[int]:
-    """First, central and last frame: the sun moves smoothly between them."""
+class Spread(nn.Module):
+    """Coarse frames ``[..., h, w]`` to cells ``[..., H, W]`` by bilinear interpolation.
+
+    Args:
+        rows: ``[H, h]``.
+        columns: ``[W, w]``.
+    """
+
+    rows: Tensor
+    columns: Tensor
+
+    def __init__(self, rows: Tensor, columns: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("rows", rows)
+        self.register_buffer("columns", columns)
+
+    def forward(self, coarse: Tensor) -> Tensor:
+        """Interpolate, in float32 whatever the precision around it."""
+        with torch.autocast(coarse.device.type, enabled=False):
+            return self.rows @ coarse.float() @ self.columns.T
+
+
+def _key_frames(window: int) -> list[int]:
+    """First, central and last frame: sun and coarse data move smoothly between them."""
     return sorted({0, window // 2, window - 1})
 
 

@@ -19,8 +19,10 @@ from torch import Tensor
 
 from finescale.errors import FinescaleError
 from finescale.fields.axis import segments
-from finescale.fields.context import clock
+from finescale.fields.context import Context, clock
+from finescale.fields.hours import absolute_hours
 from finescale.fields.pack import pack
+from finescale.fields.paired import CoarseFrames
 from finescale.fields.scaling import Scaling, check_gaps
 
 _STRETCH = 256
@@ -34,17 +36,24 @@ class Batch:
         x: scaled, ``[B, T, C, H, W]``; masked cells are zero.
         clock: ``[B, T, 2]``.
         index: position in the global batch, ``[B]``.
+        coarse: frames of the coarse data, ``[B, T, K, h, w]``, for a paired prior.
     """
 
     x: Tensor
     clock: Tensor
     index: NDArray[np.int64]
+    coarse: Tensor | None = None
+
+    def context(self, device: torch.device, keep: Tensor | None = None) -> Context:
+        """What the network is told of these windows."""
+        return Context(self.clock, keep, self.coarse).to(device)
 
 
 @dataclass(frozen=True)
 class _Pool:
     frames: NDArray[np.float32]
     clock: NDArray[np.float32]
+    hours: NDArray[np.int64]
     starts: NDArray[np.int64]
 
 
@@ -61,6 +70,7 @@ class WindowLoader:
         pool_frames: frames of one pool; two pools exist at a time.
         pool_steps: steps that a pool serves.
         share: this process and the number of processes.
+        coarse: frames of the coarse data at any hours, for a paired prior.
     """
 
     def __init__(
@@ -75,13 +85,15 @@ class WindowLoader:
         pool_frames: int = 4096,
         pool_steps: int = 100,
         share: tuple[int, int] = (0, 1),
+        coarse: CoarseFrames | None = None,
     ) -> None:
         self.ds, self.scaling, self.mask = ds[list(scaling.variables)], scaling, mask
         self.window, self.batch, self.seed = window, batch, seed
-        self.pool_steps, self.share = pool_steps, share
+        self.pool_steps, self.share, self.coarse = pool_steps, share, coarse
         self.waited = 0.0
         self._segment = segments(ds["time"])
         self._clock = clock(ds["time"]).astype(np.float32)
+        self._hours = np.empty(ds.sizes["time"], np.int64) if coarse is None else absolute_hours(ds["time"])
         self._length = min(max(_STRETCH, 2 * window), pool_frames, ds.sizes["time"])
         self._count = max(1, pool_frames // self._length)
         check_window(ds, window)
@@ -109,15 +121,18 @@ class WindowLoader:
     def _read(self, number: int) -> _Pool:
         """Read the stretches of one pool, in time order so that chunks are read once."""
         rng = np.random.Generator(np.random.Philox(key=np.array([self.seed, 2 * number], dtype=np.uint64)))
-        frames, times, starts, filled = [], [], [], 0
+        frames, times, hours, starts, filled = [], [], [], [], 0
         for begin, end in self._stretches(rng):
             block = pack(self.ds.isel(time=slice(begin, end)), self.scaling.variables)
             check_gaps(self.ds, begin, block, self.mask, self.scaling.variables)
             frames.append(np.where(self.mask, self.scaling.apply(block), 0).astype(np.float32))
             times.append(self._clock[begin:end])
+            hours.append(self._hours[begin:end])
             starts.append(filled + _whole_windows(self._segment[begin:end], self.window))
             filled += end - begin
-        return _Pool(np.concatenate(frames), np.concatenate(times), np.concatenate(starts))
+        return _Pool(
+            np.concatenate(frames), np.concatenate(times), np.concatenate(hours), np.concatenate(starts)
+        )
 
     def _stretches(self, rng: np.random.Generator) -> list[tuple[int, int]]:
         """Stretches of one pool; the period's ends cut theirs short, so that every frame is as likely."""
@@ -133,7 +148,9 @@ class WindowLoader:
         chosen = pool.starts[rng.integers(0, len(pool.starts), self.batch)]
         index = np.arange(self.share[0], self.batch, self.share[1])
         frames = chosen[index, None] + np.arange(self.window)
-        return Batch(torch.from_numpy(pool.frames[frames]), torch.from_numpy(pool.clock[frames]), index)
+        coarse = None if self.coarse is None else torch.from_numpy(self.coarse(pool.hours[frames]))
+        x, times = torch.from_numpy(pool.frames[frames]), torch.from_numpy(pool.clock[frames])
+        return Batch(x, times, index, coarse)
 
 
 def _whole_windows(segment: NDArray[np.int64], window: int) -> NDArray[np.int64]:
@@ -151,13 +168,19 @@ def check_window(ds: xr.Dataset, window: int) -> None:
         )
 
 
+def even_starts(ds: xr.Dataset, window: int, count: int) -> NDArray[np.int64]:
+    """First frames of unbroken windows spread evenly over a period, ``[count]`` at most."""
+    check_window(ds, window)
+    starts = _whole_windows(segments(ds["time"]), window)
+    chosen: NDArray[np.int64] = starts[np.unique(np.linspace(0, len(starts) - 1, count).round().astype(int))]
+    return chosen
+
+
 def even_windows(
     ds: xr.Dataset, scaling: Scaling, mask: NDArray[np.bool_], window: int, count: int
 ) -> tuple[Tensor, Tensor]:
     """Windows spread evenly over a period: scaled ``[count, T, C, H, W]``, clock ``[count, T, 2]``."""
-    check_window(ds, window)
-    starts = _whole_windows(segments(ds["time"]), window)
-    chosen = starts[np.unique(np.linspace(0, len(starts) - 1, count).round().astype(int))]
+    chosen = even_starts(ds, window, count)
     x = []
     for begin in chosen:
         block = pack(ds.isel(time=slice(begin, begin + window)), scaling.variables)

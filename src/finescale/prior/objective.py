@@ -7,7 +7,6 @@ preconditioning it is the weight of Karras et al. (2022), for epsilon prediction
 
 import math
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
 import torch
@@ -16,7 +15,7 @@ from torch import Tensor
 from finescale.fields.context import Context
 from finescale.prior.denoiser import Preconditioned
 from finescale.prior.loader import Batch
-from finescale.prior.schedule import CosineSchedule, KarrasSchedule, Schedule
+from finescale.prior.schedule import KarrasSchedule, Schedule
 
 
 @dataclass(frozen=True)
@@ -24,7 +23,7 @@ class NoiseLaw:
     """How noise levels are drawn in training.
 
     Attributes:
-        schedule: bounds of the noise; a cosine schedule draws its time uniformly and ignores the rest.
+        schedule: bounds of the noise; a variance-preserving schedule draws its time uniformly and ignores the rest.
         mean: of ln sigma.
         std: of ln sigma.
         tail: share drawn uniformly in ln sigma between the bounds.
@@ -37,11 +36,10 @@ class NoiseLaw:
 
     def draw(self, rng: np.random.Generator) -> float:
         """One noise-to-signal ratio."""
-        if isinstance(self.schedule, CosineSchedule):
+        if not isinstance(self.schedule, KarrasSchedule):
             alpha, sigma = self.schedule(torch.tensor(rng.random(), dtype=torch.float64))
             return float(sigma / alpha)
-        schedule = cast(KarrasSchedule, self.schedule)
-        low, high = math.log(schedule.sigma_min), math.log(schedule.sigma_max)
+        low, high = math.log(self.schedule.sigma_min), math.log(self.schedule.sigma_max)
         if rng.random() < self.tail:
             return math.exp(rng.uniform(low, high))
         return math.exp(min(max(rng.normal(self.mean, self.std), low), high))
@@ -58,11 +56,9 @@ class Noised:
 
     def split(self, parts: int) -> list["Noised"]:
         """Equal parts of the batch, for accumulating gradients."""
-        clock, keep = self.context.clock.chunk(parts), cast(Tensor, self.context.keep).chunk(parts)
-        pieces = zip(self.x.chunk(parts), self.x_t.chunk(parts), self.sigma.chunk(parts), strict=True)
-        return [
-            Noised(x, x_t, s, Context(c, k)) for (x, x_t, s), c, k in zip(pieces, clock, keep, strict=True)
-        ]
+        size = -(-len(self.x) // parts)
+        cuts = [(a, min(a + size, len(self.x))) for a in range(0, len(self.x), size)]
+        return [Noised(self.x[a:b], self.x_t[a:b], self.sigma[a:b], self.context.rows(a, b)) for a, b in cuts]
 
 
 def add_noise(
@@ -79,7 +75,7 @@ def add_noise(
         generator = torch.Generator(device).manual_seed(state[1] >> 1)
         eps[i] = torch.randn(x.shape[1:], generator=generator, device=device)
     level = torch.from_numpy(sigma).float().to(device)
-    context = Context(batch.clock.to(device), torch.from_numpy(keep).to(device))
+    context = batch.context(device, torch.from_numpy(keep).to(device))
     return Noised(x, x + level.view(-1, 1, 1, 1, 1) * eps, level, context)
 
 
@@ -91,8 +87,13 @@ def loss(denoiser: torch.nn.Module, scale_of: Preconditioned, noised: Noised) ->
         scale_of: the denoiser itself.
         noised: the batch.
     """
+    return weighted_error(denoiser(noised.x_t, noised.sigma, noised.context), scale_of, noised)
+
+
+def weighted_error(estimate: Tensor, scale_of: Preconditioned, noised: Noised) -> Tensor:
+    """The loss of an estimate of the clean states."""
     scale = scale_of.error_scale(noised.sigma, noised.x.shape[1])[..., None, None]
-    error = (denoiser(noised.x_t, noised.sigma, noised.context) - noised.x) / scale
+    error = (estimate - noised.x) / scale
     valid = scale_of.mask.float().mean()
     value: Tensor = (error.square() * scale_of.mask).mean() / valid
     return value

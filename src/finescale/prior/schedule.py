@@ -11,6 +11,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+_STEPS = 1000
+
 
 class Schedule(Protocol):
     """What turns a time into noise."""
@@ -87,7 +89,35 @@ class CosineSchedule:
         return {"kind": "cosine", "eta": self.eta}
 
 
+@dataclass(frozen=True)
+class LinearSchedule:
+    """Variance preserving, ``beta`` growing as the square of a line in 1000 steps (Rombach et al. 2022).
+
+    The schedule of Jiang et al. (2025), arXiv 2510.23866: from 1e-4 to 2e-2.
+    """
+
+    first: float = 1e-4
+    last: float = 2e-2
+
+    def __call__(self, t: Tensor) -> tuple[Tensor, Tensor]:
+        """``alpha_t, sigma_t`` with ``alpha_t^2 + sigma_t^2 = 1``, at the nearest of the 1000 steps."""
+        betas = torch.linspace(self.first**0.5, self.last**0.5, _STEPS, dtype=torch.float64).square()
+        kept = torch.cumprod(1 - betas, 0)[(t * (_STEPS - 1)).round().long()]
+        return kept.sqrt(), (1 - kept).sqrt()
+
+    def levels(self, steps: int) -> Tensor:
+        """Ratios at uniform times from 1 to 0, then 0."""
+        alpha, sigma = self(torch.linspace(1, 0, steps, dtype=torch.float64))
+        return torch.cat([sigma / alpha, sigma.new_zeros(1)])
+
+    def to_dict(self) -> dict[str, Any]:
+        """For the card."""
+        return {"kind": "linear", "first": self.first, "last": self.last}
+
+
 def schedule_from(values: dict[str, Any]) -> Schedule:
     """The inverse of ``to_dict``."""
     rest = {key: value for key, value in values.items() if key != "kind"}
-    return CosineSchedule(**rest) if values["kind"] == "cosine" else KarrasSchedule(**rest)
+    kinds = {"cosine": CosineSchedule, "linear": LinearSchedule, "karras": KarrasSchedule}
+    found: Schedule = kinds[values["kind"]](**rest)
+    return found

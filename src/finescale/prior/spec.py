@@ -126,13 +126,13 @@ class PriorSpec:
     def from_dict(cls, values: dict[str, Any]) -> "PriorSpec":
         """From the card."""
         parts = {
-            "network": NetworkSpec(**_tuples(values["network"])),
+            "network": NetworkSpec(**as_tuples(values["network"])),
             "training": TrainingSpec(**values["training"]),
         }
-        return cls(**_tuples(values) | parts)
+        return cls(**as_tuples(values) | parts)
 
 
-def _tuples(values: dict[str, Any]) -> dict[str, Any]:
+def as_tuples(values: dict[str, Any]) -> dict[str, Any]:
     """JSON has lists only."""
     return {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
 

@@ -23,6 +23,7 @@ class Validation:
         mask: valid cells ``[C, H, W]``.
         spread: standard deviation per variable in scaled units, ``[C]``.
         seed: of the noise.
+        coarse: frames of the coarse data ``[N, T, K, h, w]``, for a paired prior.
     """
 
     x: Tensor
@@ -30,19 +31,21 @@ class Validation:
     mask: Tensor
     spread: Tensor
     seed: int
+    coarse: Tensor | None = None
 
     @torch.no_grad()
     def bands(self, denoiser: Denoiser, batch: int = 16) -> dict[float, float]:
         """Mean squared error per band, in units of the variance of each variable, geometric mean over these."""
         valid = self.mask.float().mean(dim=(1, 2))
+        whole = Context(self.clock, None, self.coarse)
         errors = {}
         for band, level in enumerate(BANDS):
             sigma = level * float(self.spread.mean())
             total = torch.zeros(self.x.shape[2], dtype=torch.float64)
             for start in range(0, len(self.x), batch):
-                x, clock = self.x[start : start + batch], self.clock[start : start + batch]
+                x, context = self.x[start : start + batch], whole.rows(start, start + batch)
                 eps = torch.stack([self._noise(band, start + i) for i in range(len(x))]).to(x.device)
-                d = denoiser(x + sigma * eps, torch.full((len(x),), sigma, device=x.device), Context(clock))
+                d = denoiser(x + sigma * eps, torch.full((len(x),), sigma, device=x.device), context)
                 square = ((d - x).square() * self.mask).mean(dim=(1, 3, 4)).sum(0) / valid
                 total += square.double().cpu()
             relative = total / len(self.x) / self.spread.cpu().double() ** 2

@@ -69,7 +69,7 @@ WHOLE: Formulas = {
     "seam_space": lambda means, members: ratio("seam")(means, members) / ratio("gradient")(means, members),
 }
 PHYSICS: Formulas = {
-    f"{name}_ratio": ratio(name) for name in ("divergence", "vorticity", "ageostrophic", "advection")
+    f"{name}_ratio": ratio(name) for name in ("divergence", "vorticity", "ageostrophic", "advection", "flux")
 }
 JOINT = ("energy", "field_reliability", "depth_reliability")
 ENSEMBLE_ONLY = (

@@ -8,10 +8,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from finescale.grid.balance import flux_balance, transport
+from finescale.grid.calculus import Calculus
+from finescale.grid.coarsening import Coarsening
 from finescale.grid.grid import Grid
 from finescale.scores.bootstrap import Means
 
-EARTH_RADIUS = 6.371e6  # m
+FLUX_CELLS = 2  # coarse cells along each side of a block of the flux balance
 ROTATION = 7.2921e-5  # s-1
 GAS_CONSTANT = 287.05  # J kg-1 K-1
 
@@ -28,10 +31,8 @@ def gradient(field: NDArray[np.floating], grid: Grid) -> tuple[NDArray[np.float6
     Returns:
         Derivatives [..., lat, lon] a metre.
     """
-    lat = np.deg2rad(np.asarray(grid.lat))
-    lon = np.deg2rad(np.asarray(grid.lon))
-    east = np.gradient(field, lon, axis=-1) / (EARTH_RADIUS * np.cos(lat)[:, None])
-    return np.asarray(east, dtype=np.float64), np.asarray(np.gradient(field, lat, axis=-2) / EARTH_RADIUS)
+    east, north = Calculus.of(grid).gradient(np.asarray(field, dtype=np.float64))
+    return np.asarray(east), np.asarray(north)
 
 
 def diagnostics(fields: Fields, grid: Grid) -> Fields:
@@ -60,11 +61,30 @@ def diagnostics(fields: Fields, grid: Grid) -> Fields:
         found["ageostrophic"] = np.hypot(u + north / (density * coriolis), v - east / (density * coriolis))
     if "tas" in fields and fields["tas"].shape[-3] > 1:
         t = fields["tas"]
-        middle = {k: (f[..., 1:, :, :] + f[..., :-1, :, :]) / 2 for k, f in (("u", u), ("v", v), ("t", t))}
-        east, north = gradient(middle["t"], grid)
-        tendency = np.diff(t, axis=-3) / 3600.0
-        found["advection"] = tendency + middle["u"] * east + middle["v"] * north
+        wind = tuple((f[..., 1:, :, :] + f[..., :-1, :, :]) / 2 for f in (u, v))
+        before, after = t[..., :-1, :, :], t[..., 1:, :, :]
+        found["advection"] = transport(before, after, (wind[0], wind[1]), Calculus.of(grid))[0]
     return found
+
+
+def flux_gap(
+    tas: NDArray[np.float64], coarse: NDArray[np.float64], coarsening: Coarsening
+) -> NDArray[np.float64]:
+    """Give the mean squared difference of flux balances between fine fields and coarse ones, hour by hour.
+
+    Args:
+        tas: Fields [..., time, lat, lon] in K.
+        coarse: The truth's coarse means [time, lat, lon] of the same hours.
+        coarsening: The operator H between the grids.
+
+    Returns:
+        Mean over members and blocks [time]; see `finescale.grid.balance.flux_balance`.
+    """
+    rows, columns = (n // m for n, m in zip(coarsening.fine.shape, coarsening.coarse.shape, strict=True))
+    own = flux_balance(tas, Calculus.of(coarsening.fine), (FLUX_CELLS * rows, FLUX_CELLS * columns))
+    seen = flux_balance(coarse, Calculus.of(coarsening.coarse), (FLUX_CELLS, FLUX_CELLS))
+    squared = (own - seen) ** 2
+    return np.asarray(squared.mean(axis=(*range(squared.ndim - 3), -2, -1)))
 
 
 def mean_squares(fields: Fields, grid: Grid) -> Means:

@@ -70,7 +70,8 @@ def score(
         parts.append(part)
     if len(parts) > 1:
         rows += [("all", row) for row in _joint_rows(parts, hours, bootstrap, seed)]
-    rows += [("all", row) for row in structure.joint_rows(parts, x, o, hours, bootstrap)]
+    winds = truth[[n for n in ("uas", "vas") if n in truth]]
+    rows += [("all", row) for row in structure.joint_rows(parts, x, o, hours, bootstrap, coarsening, winds)]
     return pd.DataFrame([(method, case, name, *row) for name, row in rows], columns=COLUMNS)
 
 

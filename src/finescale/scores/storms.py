@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from finescale.grid.calculus import EARTH_RADIUS
 from finescale.grid.grid import Grid
-from finescale.scores.physics import EARTH_RADIUS
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from finescale.grid.coarsening import Coarsening
 from finescale.grid.grid import Grid
 from finescale.scores import distance, metrics, physics, series, spectrum, storms, waves
 from finescale.scores.bootstrap import DayBootstrap, Means
@@ -62,7 +63,13 @@ def variable_rows(
 
 
 def joint_rows(
-    parts: list[Hourly], x: xr.Dataset, o: xr.Dataset, hours: Hours, bootstrap: DayBootstrap
+    parts: list[Hourly],
+    x: xr.Dataset,
+    o: xr.Dataset,
+    hours: Hours,
+    bootstrap: DayBootstrap,
+    coarsening: Coarsening,
+    winds: xr.Dataset,
 ) -> Iterator[Row]:
     """Give the rows that are about several variables at once.
 
@@ -72,6 +79,8 @@ def joint_rows(
         o: Truth [time, lat, lon].
         hours: The clock.
         bootstrap: The resampled days.
+        coarsening: The operator H.
+        winds: The truth's winds [time, lat, lon], for ensembles that have temperature alone; may be empty.
     """
     everything = hours.mask("all")
     grid = Grid.from_dataset(o)
@@ -91,7 +100,7 @@ def joint_rows(
             "coherence_error",
             *bootstrap.interval(_coherence(x, o, pairs, observed, bootstrap)),
         )
-    statistics = _physics(x, o, grid)
+    statistics = _physics(x, o, coarsening, winds)
     if statistics:
         means = bootstrap.means(statistics, everything)
         for metric, formula in metrics.PHYSICS.items():
@@ -175,11 +184,13 @@ def _coherence(
     return np.asarray(np.mean(errors, axis=0))
 
 
-def _physics(x: xr.Dataset, o: xr.Dataset, grid: Grid) -> Means:
+def _physics(x: xr.Dataset, o: xr.Dataset, coarsening: Coarsening, winds: xr.Dataset) -> Means:
     names = [n for n in ("psl", "tas", "uas", "vas") if n in o]
-    if not {"uas", "vas"} <= set(names):
+    borrowed = [n for n in ("uas", "vas") if n not in names and n in winds] if "tas" in names else []
+    if not names:
         return {}
     few = x[names].isel(member=slice(0, PHYSICS_MEMBERS))
+    area = coarsening.lat_matrix, coarsening.lon_matrix
     parts = []
     for block in blocks(x[names[0]]):  # blocks for all members leave room for the derived fields of a few
         # Tendencies need the hour before: it is read along and its own numbers are dropped.
@@ -188,7 +199,14 @@ def _physics(x: xr.Dataset, o: xr.Dataset, grid: Grid) -> Means:
         found: Means = {}
         for prefix, ds in (("", few), ("true_", o)):
             fields = {n: ds[n].isel(time=here).to_numpy().astype(np.float64) for n in names}
-            found |= {f"{prefix}{k}": v[before:] for k, v in physics.mean_squares(fields, grid).items()}
+            lent = {n: winds[n].isel(time=here).to_numpy().astype(np.float64) for n in borrowed}
+            derived = physics.mean_squares(fields | lent, coarsening.fine)
+            kept = {k: v[before:] for k, v in derived.items() if not lent or k == "advection"}
+            if "tas" in fields and min(coarsening.coarse.shape) >= physics.FLUX_CELLS:
+                true = o["tas"].isel(time=here).to_numpy().astype(np.float64)
+                seen = area[0] @ true @ area[1].T
+                kept["flux"] = physics.flux_gap(fields["tas"], seen, coarsening)[before:]
+            found |= {f"{prefix}{k}": v for k, v in kept.items()}
         parts.append(found)
     shared = set.intersection(*(set(p) for p in parts))
     return {key: np.concatenate([p[key] for p in parts]) for key in sorted(shared)}

@@ -70,6 +70,7 @@ class Training(Section):
 class Prior(Section):
     """What fine weather looks like, to be learned; see `finescale.prior.spec.PriorSpec`."""
 
+    kind: Literal["pixel"] = "pixel"
     window: int = Field(9, ge=1, description="Consecutive frames modelled jointly.")
     context: tuple[str, ...] = ()
     scaling: Literal["mean-std", "quant95"] = "mean-std"
@@ -118,6 +119,9 @@ class Guide(Section):
     by_latitude: bool = Field(True, description="Whether ucg weighs rows by the cosine of latitude.")
     eta_b: float = Field(1.0, ge=0, le=1, description="Weight of the observation in ddrm.")
     reach: int = Field(24, ge=0, description="Hours on either side of a block whose observations count.")
+    physics: float = Field(
+        0.0, ge=0, description="Length of the step towards physics, over the expected error; latent priors."
+    )
 
 
 class Windows(Section):
@@ -132,6 +136,9 @@ class Generative(Section):
     """A method made of a prior, a guidance and a sampler."""
 
     prior: Name
+    answer: Literal["draws", "mean"] = Field(
+        "draws", description="Draws, or the mean of a latent prior's reference network: one member."
+    )
     sampler: Sampler = Sampler()
     guidance: Guide = Guide()
     windows: Windows = Windows()

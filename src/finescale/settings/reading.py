@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from finescale.errors import FinescaleError
+from finescale.settings.latent import KINDS
 from finescale.settings.schema import Settings
 from finescale.settings.section import Section
 
@@ -109,10 +110,14 @@ def given(settings: Settings, name: str) -> bool:
 def _explain(root: yaml.Node, detail: ErrorDetails) -> str:
     """Turn one finding of the schema into a line: where, what, what is allowed."""
     loc = detail["loc"]
+    if (
+        loc[:1] == ("priors",) and loc[2:3] and loc[2] in KINDS
+    ):  # the kind that was tried is no key of the file
+        loc = (*loc[:2], *loc[3:])
     name = ".".join(str(part) for part in loc) or "the file"
     where = _where(root, loc)
     if detail["type"] == "extra_forbidden":
-        allowed = _allowed(loc[:-1])
+        allowed = _allowed(detail["loc"][:-1])
         near = difflib.get_close_matches(str(loc[-1]), allowed, n=1)
         hint = f"did you mean {near[0]}? " if near else ""
         return f"{where}: unknown key {name}; {hint}allowed: {', '.join(allowed)}"
@@ -146,11 +151,25 @@ def _allowed(loc: tuple[int | str, ...]) -> list[str]:
     """Keys that the section at ``loc`` declares."""
     kind: Any = Settings
     for part in loc:
-        if isinstance(kind, type) and issubclass(kind, Section):
-            named = kind.__annotations__.get("__pydantic_extra__", kind)
-            kind = kind.model_fields[str(part)].annotation if str(part) in kind.model_fields else named
-        kind = next((a for a in _unfold(kind) if isinstance(a, type) and issubclass(a, Section)), kind)
-    return sorted(kind.model_fields) if isinstance(kind, type) and issubclass(kind, Section) else []
+        sections = _sections(kind)
+        tried = [s for s in sections if str(part) in _kinds(s)]
+        if tried:
+            kind = tried[0]
+        elif sections and str(part) in sections[0].model_fields:
+            kind = sections[0].model_fields[str(part)].annotation
+        elif sections:
+            kind = sections[0].__annotations__.get("__pydantic_extra__", kind)
+    return sorted(sections[0].model_fields) if (sections := _sections(kind)) else []
+
+
+def _sections(kind: Any) -> list[type[Section]]:  # noqa: ANN401 - annotations have no common type
+    """The sections that an annotation allows."""
+    return [a for a in _unfold(kind) if isinstance(a, type) and issubclass(a, Section)]
+
+
+def _kinds(section: type[Section]) -> tuple[Any, ...]:
+    """The values of a section's key `kind`, which tells it from its alternatives."""
+    return get_args(section.model_fields["kind"].annotation) if "kind" in section.model_fields else ()
 
 
 def _unfold(kind: Any) -> tuple[Any, ...]:  # noqa: ANN401 - annotations have no common type

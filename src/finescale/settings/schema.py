@@ -7,7 +7,8 @@ from pydantic import ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from finescale.settings.data import Coarse, Correct, Data, Split, World
-from finescale.settings.learning import Climate, Generative, Prior
+from finescale.settings.latent import AnyPrior, LatentPrior
+from finescale.settings.learning import Climate, Generative
 from finescale.settings.operation import Production, Promotion
 from finescale.settings.section import Name, Period, Section
 
@@ -104,7 +105,7 @@ class Settings(Section):
     coarse: Coarse = Coarse()
     correct: Correct | None = Field(None, description="Needed as soon as there is a climate model.")
     climate: Climate = Climate()
-    priors: dict[Name, Prior] = Field(default_factory=dict)
+    priors: dict[Name, AnyPrior] = Field(default_factory=dict)
     downscale: Downscale
     score: Score = Score()
     gates: Gates = Gates()
@@ -152,6 +153,35 @@ class Settings(Section):
                 raise ValueError(
                     f"split.gap is {self.split.gap} h: the windows of priors.{name} reach over {prior.window} h; "
                     "widen the gap, so that no window reaches from one block into another"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _latent_priors_fit(self) -> "Settings":
+        for name, prior in self.priors.items():
+            if not isinstance(prior, LatentPrior):
+                continue
+            told = prior.predictors or self.data.variables
+            unknown = {*prior.variables, *told} - {*self.data.variables}
+            if unknown:
+                raise ValueError(
+                    f"priors.{name} names {', '.join(sorted(unknown))}: data.variables holds "
+                    f"{', '.join(self.data.variables)}"
+                )
+            other = self.priors.get(prior.parts or name)
+            if not isinstance(other, LatentPrior) or other.parts not in (None, prior.parts):
+                raise ValueError(
+                    f"priors.{name}.parts is {prior.parts}: name a latent prior with parts of its own"
+                )
+            for key in ("variables", "predictors", "context", "scaling"):
+                if getattr(prior, key) != getattr(other, key):
+                    raise ValueError(
+                        f"priors.{name}.{key} must be that of {prior.parts}, whose parts it takes"
+                    )
+        for method, section in self.downscale.sections.items():
+            if section.answer == "mean" and not isinstance(self.priors[section.prior], LatentPrior):
+                raise ValueError(
+                    f"downscale.{method}.answer is mean: {section.prior} is no latent prior and has no mean network"
                 )
         return self
 

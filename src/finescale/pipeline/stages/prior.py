@@ -32,7 +32,7 @@ def train(desk: Desk, prior: str) -> None:
     """Train a prior; a killed training goes on from its last checkpoint."""
     wanted = desk.setting(f"priors.{prior}")
     fine = desk.open("reference")
-    body = wanted.model_dump(exclude={"network", "training"})
+    body = wanted.model_dump(exclude={"kind", "network", "training"})
     network = NetworkSpec(**wanted.network.model_dump())
     recipe = TrainingSpec(**wanted.training.model_dump(), seed=desk.setting("seed"))
     spec = PriorSpec(tuple(map(str, fine.data_vars)), **body, network=network, training=recipe)

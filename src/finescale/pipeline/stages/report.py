@@ -16,6 +16,11 @@ def report(desk: Desk) -> None:
     cases = []
     for case, truth in truth_by_case(desk).items():
         ensembles = {method: desk.open(f"ensemble-{method}-{case}") for method in methods}
+        # Figures set all methods side by side: one that serves some variables only is in the tables alone.
+        ensembles = {
+            m: ds for m, ds in ensembles.items() if set(truth.data_vars) <= set(ds.data_vars)
+        } or ensembles
+        methods = list(ensembles)
         times = ensembles[methods[0]]["time"]
         cases.append(Case(case, truth.sel(time=times), conditions(desk, case), ensembles))
     bias = [pd.read_csv(desk.path(name)) for name in desk.stage.reads if name.startswith("bias-")]

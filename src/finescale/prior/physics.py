@@ -1,0 +1,237 @@
+"""Physics as part of a loss: what a decoded temperature field owes to the heat equation and to the coarse data.
+
+After Jiang, Bahng, Rosu, Zhu & Tarokh (2025), arXiv 2510.23866, with three terms on physical fields (kelvin, metres,
+seconds), the mean added back:
+
+1. flux balance: blocks of the fine field have the ratio of fluxes of the same blocks of the coarse field;
+2. transport: the residual of advection and diffusion with the coarse winds, a diffusivity and a source fitted for each
+   coarse cell on training data;
+3. consistency: the means over coarse cells.
+
+The first two are penalised only beyond what is usual: the 95th percentile of the training data, or what the truth
+itself has where it is known. Asked for no residual at all, a field is best off flat: blurred truth has a smaller flux
+gap and a smaller transport residual than truth.
+"""
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from finescale.errors import FinescaleError
+from finescale.fields.context import Context
+from finescale.fields.operator import AreaMean
+from finescale.fields.scaling import Scaling
+from finescale.grid.balance import flux_balance, transport
+from finescale.grid.calculus import Calculus
+from finescale.grid.coarsening import Coarsening
+from finescale.prior.budget import BEYOND, Budget, fit_transport, spread
+from finescale.prior.latentspec import PhysicsSpec
+from finescale.prior.loader import Batch
+
+TEMPERATURE, WINDS = "tas", ("uas", "vas")
+_CHUNK = 16
+
+
+@dataclass(frozen=True)
+class Physics:
+    """The terms on one grid.
+
+    Attributes:
+        spec: weights and sizes.
+        scaling: of the fine variables.
+        predictors: of the coarse variables.
+        fine: derivatives on the fine grid.
+        coarse: on the coarse grid.
+        area: the coarse means.
+        rise: interpolation from the coarse grid, rows ``[H, h]`` and columns ``[W, w]``.
+        owner: coarse row of each fine row, coarse column of each fine column.
+        budget: what is usual, once it is fitted.
+    """
+
+    spec: PhysicsSpec
+    scaling: Scaling
+    predictors: Scaling
+    fine: Calculus
+    coarse: Calculus
+    area: AreaMean
+    rise: tuple[Tensor, Tensor]
+    owner: tuple[Tensor, Tensor]
+    budget: Budget | None = None
+
+    @classmethod
+    def of(
+        cls,
+        spec: PhysicsSpec,
+        scaling: Scaling,
+        predictors: Scaling,
+        coarsening: Coarsening,
+        rise: tuple[Tensor, Tensor],
+    ) -> "Physics":
+        """Build the terms; those of temperature must be fitted before use."""
+        if (spec.flux or spec.transport) and TEMPERATURE not in scaling.variables:
+            raise FinescaleError(
+                f"flux and transport are of temperature: the prior draws {list(scaling.variables)}; add "
+                f"{TEMPERATURE} or set physics.flux and physics.transport to 0"
+            )
+        area = AreaMean.of(coarsening)
+        fine, coarse = (Calculus.of(g).convert(_tensor) for g in (coarsening.fine, coarsening.coarse))
+        owner = area.rows.argmax(0), area.columns.argmax(0)
+        return cls(spec, scaling, predictors, fine, coarse, area, rise, owner)
+
+    def to(self, device: torch.device) -> "Physics":
+        """The same on another device."""
+
+        def move(values: Tensor) -> Tensor:
+            return values.to(device)
+
+        return replace(
+            self,
+            fine=self.fine.convert(move),
+            coarse=self.coarse.convert(move),
+            rise=(move(self.rise[0]), move(self.rise[1])),
+            owner=(move(self.owner[0]), move(self.owner[1])),
+            budget=None if self.budget is None else self.budget.map(move),
+        )
+
+    def __call__(
+        self, x: Tensor, means: Tensor, context: Context, weight: Tensor, truth: Tensor | None = None
+    ) -> Tensor:
+        """The loss of decoded fields.
+
+        Args:
+            x: decoded fields ``[B, T, C, H, W]``, scaled units.
+            means: the coarse means that belong to them ``[B, T, C, h, w]``, scaled units.
+            context: of the windows, with the coarse frames.
+            weight: of each window ``[B]``.
+            truth: the fields ``[B, T, C, H, W]`` themselves, where they are known.
+        """
+        terms = self.terms(x, means, context, truth)
+        each = sum(getattr(self.spec, name) * value for name, value in terms.items())
+        return torch.as_tensor((weight * each).mean())
+
+    def terms(
+        self, x: Tensor, means: Tensor, context: Context, truth: Tensor | None = None
+    ) -> dict[str, Tensor]:
+        """Each term by window ``[B]``, for those that have a weight."""
+        found: dict[str, Tensor] = {}
+        if self.spec.flux or self.spec.transport:
+            usual, t = self._usual(), self.kelvin(x)
+            known = None if truth is None else self.kelvin(truth)
+            if self.spec.flux:
+                cells = self.kelvin(means)
+                own = None if known is None else self.gap(known, cells)
+                found["flux"] = _excess(self.gap(t, cells), usual.gap, own)
+            if self.spec.transport and x.shape[1] > 1 and usual.usual is not None:
+                allowed = spread(usual.usual, self.owner)[1:-1, 1:-1]
+                own = None if known is None else self.residual(known, context)
+                found["transport"] = _excess(self.residual(t, context), allowed, own)
+        if self.spec.consistency:
+            found["consistency"] = (self.means(x) - means).square().mean((1, 2, 3, 4))
+        return found
+
+    def means(self, x: Tensor) -> Tensor:
+        """Coarse means ``[B, T, C, h, w]`` of fields ``[B, T, C, H, W]``."""
+        return self.area.apply(x).view(*x.shape[:-2], len(self.area.rows), len(self.area.columns))
+
+    def kelvin(self, x: Tensor) -> Tensor:
+        """Temperature ``[B, T, H, W]`` in kelvin of scaled fields ``[B, T, C, H, W]``."""
+        c = self.scaling.variables.index(TEMPERATURE)
+        return x[:, :, c] * self.scaling.scale[c] + self.scaling.centre[c]
+
+    def gap(self, t: Tensor, cells: Tensor) -> Tensor:
+        """Flux balance of fine temperatures less that of coarse ones, less the usual, by block; in kelvin both."""
+        block = self.spec.block
+        high, wide = (
+            len(o) // len(m) for o, m in zip(self.owner, (self.area.rows, self.area.columns), strict=True)
+        )
+        fine = flux_balance(t, self.fine, (block * high, block * wide))
+        gap = torch.as_tensor(fine - flux_balance(cells, self.coarse, (block, block)))
+        return gap if self.budget is None else gap - self.budget.offset
+
+    def residual(self, t: Tensor, context: Context) -> Tensor:
+        """``dT/dt + u.grad T - kappa lap T - Q`` between the frames, without the rim, ``[B, T - 1, H - 2, W - 2]``."""
+        coefficients = self._usual().coefficients
+        assert coefficients is not None
+        left, curvature = self._sides(t, context)
+        fitted = spread(coefficients.movedim(-1, 0), self.owner)[:, 1:-1, 1:-1]
+        source = torch.einsum("btf,fhw->bthw", _waves(context), fitted[1:])
+        return left - fitted[0] * curvature - source
+
+    def fit(self, pairs: Batch) -> "Physics":
+        """Learn what is usual from windows of two hours or more of the training period."""
+        if self.spec.transport and not set(WINDS) <= set(self.predictors.variables):
+            raise FinescaleError(
+                f"the transport term needs winds: predictors are {list(self.predictors.variables)}; add "
+                f"{' and '.join(WINDS)} or set physics.transport to 0"
+            )
+        if not (self.spec.flux or self.spec.transport):
+            return self
+        bare = replace(self, budget=None)
+        t, cells = self.kelvin(pairs.x), self.kelvin(self.means(pairs.x))
+        parts = [bare.gap(t[a : a + _CHUNK], cells[a : a + _CHUNK]) for a in range(0, len(t), _CHUNK)]
+        gaps = torch.cat(parts).flatten(0, 1)
+        offset = gaps.mean(0)
+        budget = Budget(offset, torch.quantile((gaps - offset).abs(), BEYOND, dim=0))
+        if self.spec.transport:
+            sides = [self._pair(pairs, a) for a in range(0, len(pairs.x), _CHUNK)]
+            left, known = (torch.cat([side[i] for side in sides]) for i in (0, 1))
+            inner = self.owner[0][1:-1], self.owner[1][1:-1]
+            budget = Budget(budget.offset, budget.gap, *fit_transport(left, known, inner))
+        return replace(self, budget=budget)
+
+    def _usual(self) -> Budget:
+        if self.budget is None:
+            raise FinescaleError("flux and transport are held against what is usual: fit the terms first")
+        return self.budget
+
+    def _pair(self, pairs: Batch, start: int) -> tuple[Tensor, Tensor]:
+        """Left-hand side ``[N, H - 2, W - 2]`` and what explains it ``[N, H - 2, W - 2, F]`` of some pairs."""
+        context = pairs.context(pairs.x.device).rows(start, start + _CHUNK)
+        left, curvature = self._sides(self.kelvin(pairs.x[start : start + _CHUNK]), context)
+        waves = _waves(context)[..., None, None, :].expand(*curvature.shape, -1)
+        return left.flatten(0, 1), torch.cat([curvature[..., None], waves], -1).flatten(0, 1)
+
+    def _sides(self, t: Tensor, context: Context) -> tuple[Tensor, Tensor]:
+        assert context.coarse is not None
+        u, v = (self._wind(context.coarse, name) for name in WINDS)
+        left, curvature = transport(t[:, :-1], t[:, 1:], (u, v), self.fine)
+        return left[..., 1:-1, 1:-1], curvature[..., 1:-1, 1:-1]
+
+    def _wind(self, frames: Tensor, name: str) -> Tensor:
+        """A wind component between the frames on the fine grid ``[B, T - 1, H, W]``, m s-1."""
+        c = self.predictors.variables.index(name)
+        values = frames[:, :, c] * self.predictors.scale[c] + self.predictors.centre[c]
+        rows, columns = self.rise
+        wind: Tensor = rows @ ((values[:, :-1] + values[:, 1:]) / 2) @ columns.T
+        return wind
+
+
+def balance(denoising: Tensor, physical: Tensor, head: Tensor, rho: float) -> Tensor:
+    """Sum of two losses, the second weighted so that its gradient by ``head`` has rho of the first one's length."""
+    one, two = (
+        torch.autograd.grad(value, head, retain_graph=True)[0].norm() for value in (denoising, physical)
+    )
+    share = torch.where(two > 0, rho * one / two.clamp_min(1e-30), torch.zeros_like(one))
+    return denoising + share.detach() * physical
+
+
+def _excess(values: Tensor, usual: Tensor, own: Tensor | None) -> Tensor:
+    """Huber's penalty on the size of values ``[B, ...]`` beyond the larger of usual and own, by row ``[B]``."""
+    allowed = usual if own is None else torch.maximum(own.abs(), usual)
+    beyond = ((values.abs() - allowed) / usual).clamp_min(0)
+    return torch.where(beyond < 1, beyond.square() / 2, beyond - 0.5).flatten(1).mean(1)
+
+
+def _waves(context: Context) -> Tensor:
+    """A constant, two waves of the day and one of the year between the frames ``[B, T - 1, 7]``."""
+    year, day = context.clock[:, :-1].unbind(-1)
+    angles = [2 * math.pi * day, 4 * math.pi * day, 2 * math.pi * year]
+    return torch.stack([torch.ones_like(day), *(f(a) for a in angles for f in (torch.cos, torch.sin))], -1)
+
+
+def _tensor(matrix: NDArray[np.float64]) -> Tensor:
+    return torch.from_numpy(matrix).float()
