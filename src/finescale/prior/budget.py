@@ -39,7 +39,13 @@ class Budget:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "Budget":
         """From the card."""
-        return cls(**{name: None if value is None else torch.tensor(value) for name, value in values.items()})
+        coefficients, usual = values["coefficients"], values["usual"]
+        return cls(
+            torch.tensor(values["offset"]),
+            torch.tensor(values["gap"]),
+            None if coefficients is None else torch.tensor(coefficients),
+            None if usual is None else torch.tensor(usual),
+        )
 
 
 def by_cell(values: Tensor, owner: tuple[Tensor, Tensor], what: Callable[[Tensor], Tensor]) -> Tensor:
