@@ -40,7 +40,7 @@ RECIPE = TrainingSpec(
 SPEC = LatentSpec(
     ("tas",),
     ("psl", "tas", "uas", "vas"),
-    window=2,
+    window=3,
     context=("height", "slope", "land", "zenith", "year", "day"),
     mean=RegressionSpec(
         NetworkSpec(channels=(24, 48, 48), blocks=(1, 1, 1), attention=0, embedding=64, patch=2),

@@ -53,6 +53,7 @@ METRICS = {
     "vorticity_ratio": ("vorticity of the wind over that of the truth", "one"),
     "ageostrophic_ratio": ("unbalanced wind over that of the truth", "one"),
     "advection_ratio": ("residual of heat advection over that of the truth", "one"),
+    "flux_ratio": ("gap between fine and coarse flux balance of heat over that of the truth", "one"),
     "storm_depth": ("error of the storm's lowest pressure, Pa", "least"),
     "storm_time": ("error of the hour of the lowest pressure, h", "least"),
     "storm_track": ("distance from the storm's track, km", "least"),
