@@ -49,7 +49,7 @@ class RegressionDownscaler:
         """Grid that it reads."""
         return self.coarsening.coarse
 
-    def __call__(self, coarse: xr.Dataset, *, members: int = 1, seed: int = 0) -> xr.Dataset:
+    def __call__(self, coarse: xr.Dataset, *, members: int = 1, seed: int = 0, first: int = 0) -> xr.Dataset:
         """Downscale."""
         check_coarse(coarse, self.coarse, self.variables)
         given = conditions(coarse, self.coarsening, self.prior.scaling, {})
@@ -57,7 +57,7 @@ class RegressionDownscaler:
         blocks = [scene.mean(a, min(a + BLOCK, end)) for a in range(begin, end, BLOCK)]
         values = physical(np.concatenate(blocks)[None], self.prior.scaling)
         attrs = {name: coarse[name].attrs for name in self.prior.variables}
-        return dataset(values, self.prior.scaling, given.stamps(), self.fine, attrs)
+        return dataset(values, self.prior.scaling, given.stamps(), self.fine, attrs, first)
 
     def save(self, folder: Path) -> None:
         """Write the card and the prior."""
