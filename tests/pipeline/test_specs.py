@@ -6,8 +6,10 @@ import pytest
 
 from finescale.guidance.recipes import GuidanceSpec
 from finescale.guidance.solver import SamplerSpec
+from finescale.prior.latentspec import AutoencoderSpec, LatentSpec, PhysicsSpec, RegressionSpec
 from finescale.prior.spec import NetworkSpec, PriorSpec, TrainingSpec
 from finescale.prior.window import WindowSpec
+from finescale.settings.latent import Autoencoder, LatentPrior, Mean, Physics
 from finescale.settings.learning import Guide, Network, Prior, Sampler, Training, Windows
 
 # What a section leaves out: decided elsewhere, or not a plain number.
@@ -15,6 +17,7 @@ LEFT_OUT = {
     TrainingSpec: {"seed", "ema_warmup", "pool_frames", "pool_steps"},
     PriorSpec: {"variables", "sigma_min", "sigma_max"},
     GuidanceSpec: {"std", "precondition"},
+    LatentSpec: {"sigma_min", "sigma_max"},
 }
 
 
@@ -27,10 +30,18 @@ LEFT_OUT = {
         (Sampler, SamplerSpec),
         (Guide, GuidanceSpec),
         (Windows, WindowSpec),
+        (LatentPrior, LatentSpec),
+        (Mean, RegressionSpec),
+        (Autoencoder, AutoencoderSpec),
+        (Physics, PhysicsSpec),
     ],
 )
 def test_keys_are_the_rooms_own(section: type, spec: type) -> None:
-    assert set(section.model_fields) == {f.name for f in fields(spec)} - LEFT_OUT.get(spec, set())
+    own = set(section.model_fields) - {
+        "kind",
+        "parts",
+    }  # how the file tells priors apart, and what they share
+    assert own == {f.name for f in fields(spec)} - LEFT_OUT.get(spec, set())
 
 
 def test_a_section_makes_its_spec() -> None:
