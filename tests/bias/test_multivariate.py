@@ -154,3 +154,23 @@ def test_one_variable_alone_or_with_gaps_is_refused(runs):
     options = Options(missing="mask")
     with pytest.raises(FinescaleError, match="tas of the historical run lacks"):
         fit(reference, model, method="mbcn", calendars="year-fraction", options=options)
+
+
+def test_a_gap_in_one_variable_is_refused_once_and_a_masked_cell_is_not(runs):
+    """Ranks over all variables need all of them: a gap cannot be dealt out, a cell without any value can be left."""
+    reference, model = (ds.sel(time=slice(None, "1984")) for ds in runs[:2])
+    name = str(next(iter(model.data_vars)))
+    gap, masked, sea = (ds.copy(deep=True) for ds in (model, model, reference))
+    gap[name][40:50, 0, 0] = np.nan
+    for ds in (masked, sea):
+        for field in ds.data_vars.values():
+            field[:, 1, 1] = np.nan
+    settings = {"calendars": "year-fraction", "method": "mbcn"}
+    options = Options(joint_grouping=Grouping("season"), missing="mask")
+    with pytest.raises(
+        FinescaleError, match=f"variables mapped together are complete: {name} of the historical run"
+    ):
+        fit(reference, gap, options=options, **settings)
+    done = fit(sea, masked, options=options, **settings).apply(masked)
+    for field, before in zip(done.data_vars.values(), masked.data_vars.values(), strict=True):
+        np.testing.assert_array_equal(np.isnan(field), np.isnan(before))

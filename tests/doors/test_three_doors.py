@@ -1,5 +1,6 @@
 """Command line, DVC and Prefect: whatever one door has done, the others find nothing to do."""
 
+import json
 import re
 
 import pytest
@@ -79,3 +80,30 @@ def test_a_part_of_the_graph(project: Project) -> None:
     log = project.finescale("run", "coarsen").stdout
     assert "Restored   coarsen" in log
     assert "score" not in log
+
+
+def test_dvc_compares_metrics_and_shows_plots_without_the_network(project: Project) -> None:
+    (project.root / ".dvc" / "config.local").unlink()  # inside git now
+    git = ("git", "-c", "user.name=a", "-c", "user.email=a@b.c")
+    project.call("git", "init", "--quiet")
+    project.call(
+        *git, "add", "dvc.yaml", "dvc.lock", "params.yaml", ".dvc/config", ".dvc/.gitignore", ".dvcignore"
+    )
+    project.call(*git, "commit", "--quiet", "--message", "first")
+    path = project.root / "reports" / "metrics.json"
+    metrics = json.loads(path.read_text(encoding="utf-8"))
+    before = metrics["perfect"]["bcsd"]["tas"]["crps"]
+    metrics["perfect"]["bcsd"]["tas"]["crps"] = 2 * before
+    path.unlink()  # a link into the cache, perhaps
+    path.write_text(json.dumps(metrics), encoding="utf-8")
+    shown = json.loads(project.dvc("metrics", "show", "--json").stdout)
+    assert shown[""]["data"]["reports/metrics.json"]["data"] == metrics
+    found = json.loads(project.dvc("metrics", "diff", "--json").stdout)
+    changed = {"perfect.bcsd.tas.crps": {"old": before, "new": 2 * before, "diff": pytest.approx(before)}}
+    assert found == {"reports/metrics.json": changed}
+    project.dvc("plots", "show", "--out", "plots")
+    page = (project.root / "plots" / "index.html").read_text(encoding="utf-8")
+    assert all(method in page for method in ("bilinear", "bcsd"))
+    pictures = re.findall(r'<img src="([^"]+)"', page)
+    assert pictures
+    assert all((project.root / "plots" / name).is_file() for name in pictures)

@@ -18,7 +18,7 @@ def render(stages: tuple[Stage, ...], settings: Settings) -> str:
     body: dict[str, object] = {"stages": {s.name: _stage(s, settings) for s in stages}}
     written = {name for s in stages for name in s.writes}
     if "skill" in written:
-        body["plots"] = [
+        plots: list[dict[str, object]] = [
             {
                 path_of("skill"): {
                     "template": "bar_horizontal_sorted",
@@ -28,6 +28,11 @@ def render(stages: tuple[Stage, ...], settings: Settings) -> str:
                 }
             },
         ]
+        if (
+            "figures" in written
+        ):  # pictures show without the network, from which DVC's charts take their script
+            plots += [{f"{path_of('figures')}/skill.png": {"title": "CRPS with its intervals"}}]
+        body["plots"] = plots
     models = [name for name in sorted(written) if name.startswith("model-")]
     if models:
         body["artifacts"] = {name: {"path": path_of(name), "type": "model"} for name in models}
