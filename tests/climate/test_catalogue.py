@@ -10,6 +10,7 @@ import pytest
 import xarray as xr
 
 from finescale.climate import catalogue
+from finescale.climate.harmonise import harmonise
 from finescale.errors import FinescaleError
 
 FACETS = {
@@ -320,3 +321,15 @@ def test_public_buckets_are_asked_anonymously(tmp_path, cmip, memory, monkeypatc
     finally:
         fsspec.register_implementation(scheme, known, clobber=True)
     assert asked and all(a == option for a in asked)
+
+
+def test_each_variable_keeps_the_height_of_its_own(tmp_path, cmip):
+    """CMIP6 writes a scalar coordinate `height`: 2 m beside tas, 10 m beside uas; merged, only one would be left."""
+    rows = []
+    for name, metres in (("tas", 2.0), ("uas", 10.0)):
+        ds = cmip(name).assign_coords(height=((), metres, {"units": "m", "standard_name": "height"}))
+        ds.to_netcdf(tmp_path / f"{name}.nc")
+        rows.append({"source_id": "M", "variable_id": name, "path": f"{name}.nc"})
+    path = catalogue.write(tmp_path, rows, id="two", description="Two heights.")
+    ds = harmonise(catalogue.open_series(path, {"source_id": "M"}, variables=["tas", "uas"]))
+    assert (ds["tas"].attrs["height"], ds["uas"].attrs["height"]) == ("2 m", "10 m")

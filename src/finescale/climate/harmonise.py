@@ -166,7 +166,10 @@ def _in_units(ds: xr.Dataset, interval: float | None, done: list[str]) -> xr.Dat
         if not how.is_identity:
             da = da.astype("float64") * how.factor + how.offset
             done.append(f"converted {name} from {units} to {variable.units}")
-        fields[name] = da.astype("float32", keep_attrs=False).assign_attrs(_attrs(ds[name], name))
+        alone = len(ds.data_vars) == 1
+        fields[name] = da.astype("float32", keep_attrs=False).assign_attrs(
+            _attrs(ds[name], name, alone=alone)
+        )
     kept = {str(n): c.variable for n, c in ds.coords.items() if n in _KEPT_COORDS}
     # The variable of a grid mapping carries attributes only; files give it any type, characters among them.
     kept |= {
@@ -177,13 +180,20 @@ def _in_units(ds: xr.Dataset, interval: float | None, done: list[str]) -> xr.Dat
     return xr.Dataset(fields, attrs=ds.attrs).reset_coords(drop=True).assign_coords(kept)
 
 
-def _attrs(da: xr.DataArray, name: str) -> dict[str, str]:
+def _attrs(da: xr.DataArray, name: str, *, alone: bool) -> dict[str, str]:
     attrs = dict(VARIABLES[name].attrs)
     for key in ("cell_methods", "grid_mapping"):
         said = da.attrs.get(key) or da.encoding.get(key)
         if said and (key != "grid_mapping" or "y" in da.dims):
             attrs[key] = str(said)
-    if "height" in da.coords and da["height"].ndim == 0 and np.isfinite(height := float(da["height"])):
+    if "height" in da.attrs:
+        attrs["height"] = str(da.attrs["height"])
+    elif (
+        alone
+        and "height" in da.coords
+        and da["height"].ndim == 0
+        and np.isfinite(height := float(da["height"]))
+    ):
         attrs["height"] = f"{height:g} m"
     return attrs
 

@@ -114,4 +114,9 @@ def _only(ds: xr.Dataset, cell: str, name: str, label: str) -> xr.Dataset:
             f"{', '.join(map(str, ds.data_vars))}; mend that row"
         )
     bounds = [b for b in ("time_bnds", "time_bounds") if b in ds.variables]
-    return ds[[held[0]]].assign_coords({b: ds[b] for b in bounds})
+    chosen = ds[[held[0]]].assign_coords({b: ds[b] for b in bounds})
+    if "height" in chosen.coords and chosen["height"].ndim == 0:
+        # Beside other variables one scalar would speak for all of them: 2 m of temperature, 10 m of wind.
+        chosen[held[0]].attrs["height"] = f"{float(chosen['height']):g} m"
+        chosen = chosen.drop_vars("height")
+    return chosen

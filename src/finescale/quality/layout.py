@@ -105,12 +105,9 @@ def _conversion(units: str, variable: Variable | None, step: float) -> tuple[flo
 
 
 def height(data: xr.DataArray) -> float | None:
-    """Return the metres above the ground at which a field says it lies; None when it does not say."""
+    """Return the metres above the ground at which a field says it lies; None when it does not say.
+
+    Only its own attribute counts: a scalar coordinate of a data set may be that of another variable in it.
+    """
     said = str(data.attrs.get("height", "")).split()
-    if len(said) == 2 and said[1] == "m":
-        return float(said[0])
-    for name, coord in data.coords.items():
-        named = coord.attrs.get("standard_name") == "height" or str(name).startswith("height")
-        if named and coord.ndim == 0 and coord.dtype.kind in "fiu":
-            return float(coord)
-    return None
+    return float(said[0]) if len(said) == 2 and said[1] == "m" else None
