@@ -10,7 +10,9 @@ from finescale.fields.scaling import Scaling
 from finescale.grid.coarsening import Coarsening
 from finescale.grid.grid import Grid
 from finescale.guidance.covariance import ClimateCovariance
+from finescale.guidance.moving import MovingModes
 from finescale.guidance.observation import Observation, Source
+from finescale.guidance.seen import Seen
 from finescale.prior.climatology import Harmonics
 from finescale.prior.gaussian import GaussianClimate
 
@@ -32,7 +34,7 @@ def climate() -> GaussianClimate:
     fields = {n: (("time", "lat", "lon"), x[:, c], {"units": "1"}) for c, n in enumerate(NAMES)}
     ds = xr.Dataset(fields, coords={"time": time, **GRID.coords()})
     scaling = Scaling("mean-std", NAMES, (0.0, 0.0), (1.0, 1.0))
-    return GaussianClimate.fit(ds, scaling, modes=12, order=3, harmonics=Harmonics(0, 0))
+    return GaussianClimate.fit(ds, scaling, modes=12, order=3, joint=0, harmonics=Harmonics(0, 0))
 
 
 def observation(kind: str) -> Observation:
@@ -85,3 +87,27 @@ def test_factors_are_shared_between_equal_patterns(climate) -> None:
         segment = seen.segment(first, first + 7)
         cov.solve(segment, 7, 1.0, torch.zeros(1, segment.size))
     assert len(cov._factors) == 1
+
+
+def test_modes_that_follow_one_another_are_those_of_dense_matrices() -> None:
+    """A pair of modes that turn into each other, in the middle of a stretch."""
+    angle, frames, sigma = 0.3, 61, 0.7
+    turn = 0.9 * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    lags = np.stack([np.linalg.matrix_power(turn, h) for h in range(frames)])
+    moving = MovingModes(torch.from_numpy(lags[:3]), frames)
+    full = np.zeros((frames, 2, frames, 2))
+    for i, j in np.ndindex(frames, frames):
+        full[i, :, j] = lags[i - j] if i >= j else lags[j - i].T
+    full = full.reshape(2 * frames, -1)
+    left = sigma**2 * full @ np.linalg.inv(full + sigma**2 * np.eye(len(full)))
+    stamps = torch.zeros(2, frames, dtype=torch.float64)
+    stamps[0, 28], stamps[1, 30:36] = 1, 1 / 6
+    u = torch.tensor([[[1.0], [0.5]], [[-2.0], [1.0]]])
+    weights = np.einsum("st,ksm->tkm", stamps.numpy(), u.numpy()).reshape(-1, 1)
+    wanted = (left @ weights).reshape(frames, 2)[20:40]
+    found = moving.series(sigma, u, stamps, slice(20, 40))[0]
+    np.testing.assert_allclose(found.numpy(), wanted, atol=2e-3)
+    one = Seen(torch.eye(2, dtype=torch.float64), [], [], 1)
+    between = moving.seen(sigma, one, stamps, one, stamps)
+    h = np.einsum("st,kj->sktj", stamps.numpy(), np.eye(2)).reshape(4, -1)
+    np.testing.assert_allclose(between.numpy(), h @ left @ h.T, atol=2e-3)

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from finescale.guidance.iterative import System, middle_factor
+from finescale.guidance.moving import SHARE, MovingModes
 from finescale.guidance.observation import Segment, Source
 from finescale.guidance.seen import Seen, through_bands, through_eofs
 from finescale.prior.autoregression import toeplitz
@@ -53,6 +54,7 @@ class ClimateCovariance:
             OrderedDict()
         )
         self._seen: dict[int, tuple[Source, Seen]] = {}
+        self._moving: MovingModes | None = None
 
     def solve(self, segment: Segment, frames: int, sigma: float, r: Tensor) -> Tensor:
         """Return u = (H C_t H^T + R)^-1 r for residuals ``[M, n]``; masked entries stay zero."""
@@ -76,15 +78,17 @@ class ClimateCovariance:
         observed values, and only the wanted frames are ever built as fields.
         """
         climate, modes = self.climate, len(self.climate.variance)
-        kernels = self._kernels(segment, like.shape[1], sigma, own)
+        kernels, moving = self._kernels(segment, like.shape[1], sigma, own), self._together(segment, sigma)
         frames = own.stop - own.start
         parts = [like.new_zeros(len(u), frames, g.span.stop - g.span.start) for g in climate.groups]
         series = like.new_zeros(len(u), frames, modes)
-        for (source, _), kernel, piece in zip(segment.parts, kernels, segment.split(u), strict=True):
+        for (source, view), kernel, piece in zip(segment.parts, kernels, segment.split(u), strict=True):
             kernel, piece = kernel.to(like), piece.to(like)
             seen = self._source(source).eofs.to(like)
             observed = (piece.flatten(-2) @ seen.T).permute(2, 1, 0)
             series = series + (kernel[:modes] @ observed).permute(2, 1, 0)
+            if moving:
+                series[..., : moving.count] += moving.series(sigma, observed, view.time, own)
             channels = list(source.channels)
             fields = like.new_zeros(*piece.shape[:2], *climate.mask.shape)
             fields[:, :, channels] = source.space.adjoint(piece) * climate.mask[channels]
@@ -105,6 +109,9 @@ class ClimateCovariance:
         key = (segment.layout, frames, sigma, own.start, own.stop)
         if key not in self._times:
             time = self._time(frames, sigma)[:, own]
+            moving = self._together(segment, sigma)
+            if moving:
+                time[: moving.count] = 0
             self._times[key] = [(time @ view.time.T).float() for _, view in segment.parts]
             while len(self._times) > KERNELS:
                 self._times.popitem(last=False)
@@ -138,6 +145,15 @@ class ClimateCovariance:
         left = variance * sigma**2 / (variance + sigma**2)
         return (axes * left[:, None]) @ axes.mT
 
+    def _together(self, segment: Segment, sigma: float) -> MovingModes | None:
+        """The leading EOFs at all lags, where draws do not take them one by one and the system is factored."""
+        if math.isinf(sigma) or segment.size > self.dense or not self.climate.cross.shape[1]:
+            return None
+        frames = segment.parts[0][1].stop - segment.parts[0][1].first
+        if self._moving is None or self._moving.ring < SHARE * frames:
+            self._moving = MovingModes(self.climate.cross, frames)
+        return self._moving
+
     def _source(self, source: Source) -> Seen:
         """What a product sees of the climate."""
         if id(source) not in self._seen:
@@ -146,15 +162,17 @@ class ClimateCovariance:
         return self._seen[id(source)][1]
 
     def _factor(self, segment: Segment, frames: int, sigma: float) -> Tensor:
-        whole = self._time(frames, sigma)
-        modes, rows = len(self.climate.variance), []
+        whole, moving = self._time(frames, sigma), self._together(segment, sigma)
+        modes, lead, rows = len(self.climate.variance), moving.count if moving else 0, []
         for source, view in segment.parts:
             here = self._source(source)
             row = []
             for other, look in segment.parts:
                 time = view.time @ whole @ look.time.T
                 there = self._source(other)
-                block = through_eofs(time[:modes], here, there)
+                block = through_eofs(time[lead:modes], here, there, lead)
+                if moving:
+                    block += moving.seen(sigma, here, view.time, there, look.time)
                 block += through_bands(time[modes:], here, there)
                 row.append(block)
             rows.append(torch.cat(row, 1))

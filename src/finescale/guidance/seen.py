@@ -52,9 +52,9 @@ class Seen:
         return torch.stack([w @ w.T for w in self.waves])
 
 
-def through_eofs(time: Tensor, here: Seen, there: Seen) -> Tensor:
-    """Sum over k of time[k] ``[A, B]`` kron (here[k] there[k]^T): ``[A C n, B C m]``."""
-    (_, a, b), left, right = time.shape, here.eofs, there.eofs
+def through_eofs(time: Tensor, here: Seen, there: Seen, lead: int = 0) -> Tensor:
+    """Sum over k >= lead of time[k - lead] ``[A, B]`` kron (here[k] there[k]^T): ``[A C n, B C m]``."""
+    (_, a, b), left, right = time.shape, here.eofs[lead:], there.eofs[lead:]
     out = time.new_empty(a, left.shape[1], b, right.shape[1])
     for i in range(a):
         for j in range(i if here is there else 0, b):

@@ -1,0 +1,80 @@
+"""The leading EOFs together over long series: weather that moves is two EOFs in turn, so their lags are correlated.
+
+Their vector autoregression is stationary, so on a ring of hours every frequency is a small Hermitian matrix by itself
+and white noise turns each of its variances v into v sigma^2 / (v + sigma^2). The ring is longer than weather remembers;
+what it neglects is that a series has two ends.
+"""
+
+import math
+from collections import OrderedDict
+
+import torch
+from torch import Tensor
+
+from finescale.guidance.seen import Seen
+from finescale.prior.joint import lag_covariances
+
+# Hours of the shortest ring, and the share of a ring that a stretch may fill: beyond it, both ends would meet.
+RING, SHARE = 192, 2
+LEAD = 128
+KEPT = 24
+
+
+class MovingModes:
+    """C_t of the leading EOFs of a climate at all lags.
+
+    Args:
+        cross: covariances at lags 0, 1, 2 at least, ``[lags, J, J]``.
+        frames: hours of the longest stretch.
+    """
+
+    def __init__(self, cross: Tensor, frames: int) -> None:
+        self.count = min(cross.shape[1], LEAD)
+        self.ring = max(RING, SHARE * frames)
+        first = cross[:3, : self.count, : self.count].double().cpu().numpy()
+        lags = torch.from_numpy(lag_covariances(first, self.ring // 2 + 1))
+        # The lag of half a ring is both ahead and behind.
+        half = (lags[-1:] + lags[-1:].mT) / 2
+        around = torch.cat([lags[:-1], half, lags[1:-1].flip(0).mT])
+        power = torch.fft.rfft(around, dim=0)
+        values, self._vectors = torch.linalg.eigh((power + power.mH) / 2)
+        self._values = values.clamp_min(0)
+        self._powers: OrderedDict[float, Tensor] = OrderedDict()
+
+    def power(self, sigma: float) -> Tensor:
+        """C_t at every frequency of the ring ``[F, J, J]``, complex."""
+        if sigma not in self._powers:
+            v = self._values
+            left = v if math.isinf(sigma) else v * sigma**2 / (v + sigma**2)
+            whole = (self._vectors * left[:, None].to(self._vectors)) @ self._vectors.mH
+            self._powers[sigma] = whole.to(torch.complex64)
+            while len(self._powers) > KEPT:
+                self._powers.popitem(last=False)
+        self._powers.move_to_end(sigma)
+        return self._powers[sigma]
+
+    def seen(self, sigma: float, here: Seen, rows: Tensor, there: Seen, columns: Tensor) -> Tensor:
+        """Its covariance through two products ``[A C n, B C m]``; weights of hours ``[A, T]``, ``[B, T]``."""
+        lags = torch.fft.irfft(self.power(sigma), n=self.ring, dim=0).double()
+        left, right = (s.eofs[: self.count] for s in (here, there))
+        gaps = torch.arange(rows.shape[1])[:, None] - torch.arange(rows.shape[1])
+        out = lags.new_empty(len(rows), left.shape[1], len(columns), right.shape[1])
+        known: dict[bytes, Tensor] = {}
+        for a, row in enumerate(rows):
+            for b, column in enumerate(columns):
+                weights = lags.new_zeros(self.ring)
+                weights.index_add_(0, (gaps % self.ring).flatten(), torch.outer(row, column).flatten())
+                # On a regular clock most pairs of stamps are as far apart as others.
+                name = weights.numpy().tobytes()
+                if name not in known:
+                    used = weights.nonzero()[:, 0]
+                    known[name] = left.T @ torch.einsum("g,gjk->jk", weights[used], lags[used]) @ right
+                out[a, :, b] = known[name]
+        return out.reshape(len(rows) * left.shape[1], -1)
+
+    def series(self, sigma: float, observed: Tensor, columns: Tensor, own: slice) -> Tensor:
+        """C_t applied to weighted stamps: ``observed [K, S, M]`` with hours ``columns [S, T]`` to ``[M, own, J]``."""
+        hours = torch.einsum("ksm,st->tkm", observed[: self.count], columns.to(observed))
+        waves = torch.fft.rfft(hours, n=self.ring, dim=0)
+        whole = torch.fft.irfft(self.power(sigma) @ waves, n=self.ring, dim=0)
+        return whole[own].permute(2, 0, 1)
