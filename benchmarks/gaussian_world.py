@@ -162,7 +162,7 @@ def _normals(seed: int, rows: int, columns: int):
     return np.stack([normals(seed, m, (0, 1, 7), columns) for m in range(rows)]).astype("float64")
 
 
-def fitted(world: GaussianWorld, draws: int, order: int = 8) -> GaussianClimate:
+def fitted(world: GaussianWorld, draws: int, order: int = 8, joint: int = 256) -> GaussianClimate:
     """The linear-Gaussian climate that a user would fit to `draws` series of the world."""
     x = world.draw(draws, 99).float().numpy().reshape(-1, 2, world.n, world.n)
     hour = np.timedelta64(1, "h")
@@ -174,7 +174,8 @@ def fitted(world: GaussianWorld, draws: int, order: int = 8) -> GaussianClimate:
         coords={"time": (starts[:, None] + series).ravel(), "lat": axis, "lon": axis},
     )
     scaling = Scaling("mean-std", world.variables, (0.0, 0.0), (1.0, 1.0))
-    return GaussianClimate.fit(ds, scaling, modes=2 * world.n**2, order=order, harmonics=Harmonics(0, 0))
+    modes = 2 * world.n**2
+    return GaussianClimate.fit(ds, scaling, modes=modes, order=order, joint=joint, harmonics=Harmonics(0, 0))
 
 
 @dataclass

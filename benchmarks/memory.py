@@ -51,7 +51,7 @@ def run(args: argparse.Namespace, days: int) -> None:
     network = NetworkSpec(channels=(8,), blocks=(1,), attention=0, embedding=16, patch=2)
     spec = PriorSpec(tuple(UNITS), 9, network=network)
     prior = Prior(
-        denoiser(spec, args.cells, gaussian), build_schedule(spec, 1.0), scaling, spec,
+        denoiser(spec, args.cells, gaussian), build_schedule(spec, 1.0, args.cells**2), scaling, spec,
         {"units": UNITS, "grid": grid_of(ds)},
     )  # fmt: skip
     method = GenerativeDownscaler(prior, coarsening, UNITS, SamplerSpec(steps=args.steps), group=1, batch=8)

@@ -147,7 +147,9 @@ def main() -> None:
         network=NetworkSpec(channels=tuple(args.channels), blocks=blocks, attention=0),
     )
     ours = denoiser(spec, args.cells, gaussian)
-    prior = Prior(ours, build_schedule(spec, 1.0), scaling, spec, {"units": UNITS, "grid": grid_of(ds)})
+    prior = Prior(
+        ours, build_schedule(spec, 1.0, args.cells**2), scaling, spec, {"units": UNITS, "grid": grid_of(ds)}
+    )
     spent = [0.0]
     forward = ours.network.forward
 

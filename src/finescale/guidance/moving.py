@@ -70,11 +70,13 @@ class MovingModes:
                     used = weights.nonzero()[:, 0]
                     known[name] = left.T @ torch.einsum("g,gjk->jk", weights[used], lags[used]) @ right
                 out[a, :, b] = known[name]
-        return out.reshape(len(rows) * left.shape[1], -1)
+        found: Tensor = out.reshape(len(rows) * left.shape[1], -1)
+        return found
 
     def series(self, sigma: float, observed: Tensor, columns: Tensor, own: slice) -> Tensor:
         """C_t applied to weighted stamps: ``observed [K, S, M]`` with hours ``columns [S, T]`` to ``[M, own, J]``."""
         hours = torch.einsum("ksm,st->tkm", observed[: self.count], columns.to(observed))
         waves = torch.fft.rfft(hours, n=self.ring, dim=0)
         whole = torch.fft.irfft(self.power(sigma) @ waves, n=self.ring, dim=0)
-        return whole[own].permute(2, 0, 1)
+        found: Tensor = whole[own].permute(2, 0, 1)
+        return found
