@@ -129,6 +129,20 @@ def train(pairs: Pairs, spec: LatentSpec, folder: Path, rhos: list[float]) -> It
         yield rho, load_prior(folder / name)
 
 
+def shortened(spec: LatentSpec, share: float) -> LatentSpec:
+    """The same prior with a share of the steps."""
+
+    def cut(recipe: TrainingSpec) -> TrainingSpec:
+        return replace(recipe, steps=max(1, round(share * recipe.steps)))
+
+    return replace(
+        spec,
+        mean=replace(spec.mean, training=cut(spec.mean.training)),
+        autoencoder=replace(spec.autoencoder, training=cut(spec.autoencoder.training)),
+        training=cut(spec.training),
+    )
+
+
 def figures(fields: NDArray[np.float64], truth: NDArray[np.float64]) -> dict[str, float]:
     """Scores of members ``[M, N, T, H, W]`` against ``[N, T, H, W]``, both in kelvin."""
     m = len(fields)
@@ -228,9 +242,11 @@ def main() -> None:
     parser.add_argument("source", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--rho", type=float, nargs="+", default=[0.0, 0.01, 0.03, 0.1, 0.3])
+    parser.add_argument("--share", type=float, default=1.0, help="of the steps of every training")
     wanted = parser.parse_args()
     torch.set_num_threads(1)
     pairs, test, spec = (demo if wanted.world == "demo" else real)(wanted.source)
+    spec = shortened(spec, wanted.share)
     judge(pairs, test, spec, list(train(pairs, spec, wanted.out, wanted.rho)))
 
 
