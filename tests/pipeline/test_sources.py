@@ -54,7 +54,14 @@ class Project:
         }
         body["coarse"]["factor"] = 4
         body["correct"] |= {"method": "eqm", "season": "year", "calibration": ["2001-01-01", "2001-02-20"]}
-        body["downscale"] |= {"members": 1, "period": ["2001-02-25", "2001-03-05"], "bcsd": {"harmonics": 0}}
+        body["downscale"] = {
+            "methods": ["bilinear", "bcsd"],
+            "members": 1,
+            "period": ["2001-02-25", "2001-03-05"],
+            "bcsd": {"harmonics": 0},
+        }
+        body["registry"]["method"] = "bcsd"
+        body.pop("priors", None)
         body["data"]["gcms"][GCM] |= changes.pop("gcm", {})
         body |= changes
         (root / "params.yaml").write_text(yaml.safe_dump(body, sort_keys=False), encoding="utf-8")
