@@ -31,6 +31,7 @@ PAUSES = (
     flow_run_name="{request.title}",
     task_runner=ThreadPoolTaskRunner(max_workers=2),  # type: ignore[arg-type]
     persist_result=True,
+    result_serializer="json",
 )
 def build(request: Build = Build()) -> State[dict[str, str]]:
     """Bring a project's pipeline up to date, publish the verdict, and tell what became of each stage."""

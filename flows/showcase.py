@@ -15,6 +15,7 @@ from finescale.pipeline import store
 from finescale.pipeline.stage import Stage
 from finescale.pipeline.store import path_of
 from finescale.pipeline.verdict import skill_table, where
+from finescale.service.finish import Manifest
 
 LARGEST = 600_000  # bytes of a picture that travels inside an artifact
 
@@ -53,3 +54,14 @@ def address(root: Path) -> str:
         return (root / page).as_uri()
     inside = "" if store.home(root) == root else f"{root.name}/"
     return f"{served}/{inside}{page.name}"
+
+
+def product(manifest: Manifest) -> None:
+    """Publish what became of each piece, and where the product lies."""
+    create_table_artifact(table=manifest.table(), key="pieces", description="What became of each piece")
+    folder = manifest.path.parent
+    counts = [f"- {number} {what}" for what, number in manifest.counts.items()]
+    text = "\n".join(
+        ["## Pieces", *counts, "", "## Where", f"- {folder / 'catalogue.json'}", f"- {manifest.path}"]
+    )
+    create_markdown_artifact(markdown=text, key="product", description="What was produced and where it lies")

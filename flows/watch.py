@@ -1,12 +1,14 @@
 """What a running stage or piece says: lines of the task's log, and bars in Prefect's pages."""
 
 import re
+import time
 from typing import cast
 from uuid import UUID
 
 from prefect import get_run_logger
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
+PAUSE = 5.0  # seconds between two moves of a bar
 PROGRESS = re.compile(r"progress: (?P<what>.+) (?P<done>\d+)/(?P<total>\d+)")
 
 
@@ -17,12 +19,19 @@ class Watcher:
         self.name = name
         self._log = get_run_logger()
         self._bars: dict[str, UUID] = {}
+        self._last = time.monotonic()
 
     def __call__(self, text: str) -> None:
         """Take one line."""
         self._log.info(text)
         if found := PROGRESS.match(text):
             self._show(found["what"], 100 * int(found["done"]) / max(1, int(found["total"])))
+
+    def progress(self, what: str, done: int, total: int) -> None:
+        """Take a step of work that is done in this process; steps in quick succession are let pass."""
+        if time.monotonic() - self._last >= PAUSE:
+            self._last = time.monotonic()
+            self._show(what, 100 * done / max(1, total))
 
     def finish(self) -> None:
         """Fill every bar."""

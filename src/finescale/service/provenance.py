@@ -80,4 +80,4 @@ def describe(ensemble: xr.Dataset, source: Mapping[str, Any], job: Job, piece: P
 
 def digest(project: Project) -> str:
     """A hash of the settings behind a model and its input; what is asked of it is no part of it."""
-    return store.fingerprint(project.settings.model_dump_json(exclude={"production", "promotion"}))
+    return store.fingerprint(project.settings.model_dump_json(exclude={"production", "promotion", "cluster"}))

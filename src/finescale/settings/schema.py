@@ -6,6 +6,7 @@ from difflib import get_close_matches
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from finescale.settings.cluster import Cluster
 from finescale.settings.data import Coarse, Correct, Data, Split, World
 from finescale.settings.latent import AnyPrior, LatentPrior
 from finescale.settings.learning import Climate, Generative
@@ -111,6 +112,7 @@ class Settings(Section):
     gates: Gates = Gates()
     registry: Registry = Registry()
     production: Production = Production()
+    cluster: Cluster = Cluster()
     promotion: Promotion = Promotion()
 
     @model_validator(mode="after")
