@@ -157,7 +157,7 @@ def figures(fields: NDArray[np.float64], truth: NDArray[np.float64]) -> dict[str
         "rmse": rmse,
         "mae": float(np.abs(mean - truth).mean()),
         "crps": float(error - apart),
-        "spread/skill": spread / rmse,
+        "spread/skill": spread / rmse if rmse else np.nan,
     }
 
 
