@@ -7,10 +7,10 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
-from finescale.pipeline import registering
 from finescale.pipeline.executor import DvcExecutor, StageFailed
 from finescale.pipeline.project import Project
 from finescale.pipeline.stage import Stage
+from finescale.service import registering
 from flows import showcase
 from flows.watch import Watcher
 

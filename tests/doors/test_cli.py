@@ -15,7 +15,21 @@ from finescale.pipeline.desk import Desk
 
 from .conftest import Project, environment
 
-COMMANDS = ["run", "stage", "show", "dvcfile", "report", "register", "downscale", "catalogue", "registry"]
+COMMANDS = [
+    "run",
+    "stage",
+    "show",
+    "dvcfile",
+    "report",
+    "register",
+    "downscale",
+    "produce",
+    "publish",
+    "promote",
+    "rollback",
+    "catalogue",
+    "registry",
+]
 HEAVY = {
     "torch",
     "mlflow",

@@ -115,19 +115,31 @@ def register(root: Root = HERE) -> None:
 
 @app.command()
 def downscale(
-    coarse: Annotated[Path, typer.Argument(help="Coarse data: a netCDF file or Zarr store.")],
-    out: Annotated[Path, typer.Argument(help="Where the ensemble goes: .zarr or .nc.")],
+    coarse: Annotated[Path | None, typer.Argument(help="Coarse data: a netCDF file or Zarr store.")] = None,
+    out: Annotated[Path | None, typer.Argument(help="Where the ensemble goes: .zarr or .nc.")] = None,
+    coarse_: Annotated[Path | None, typer.Option("--coarse", help="The same by name.")] = None,
+    out_: Annotated[Path | None, typer.Option("--out", help="The same by name.")] = None,
     model: Annotated[
         str, typer.Option(help="A model URI or a model's folder.")
     ] = "models:/finescale@champion",
     members: Annotated[int, typer.Option(min=1)] = 1,
     seed: Annotated[int, typer.Option(min=0)] = 0,
+    start: Annotated[str | None, typer.Option(help="First day of the coarse data to use.")] = None,
+    end: Annotated[str | None, typer.Option(help="Last day.")] = None,
+    method: Annotated[str | None, typer.Option(help="A baseline that travels with the model.")] = None,
     root: Root = HERE,
 ) -> None:
     """Downscale your own coarse data with a registered model."""
-    from finescale.cli.doors import downscale_file
+    from finescale.registry.consumer import downscale as call
 
-    downscale_file(root, coarse, out, model=model, members=members, seed=seed)
+    source, target = coarse_ or coarse, out_ or out
+    if source is None or target is None:
+        raise FinescaleError(
+            "coarse data and a result are needed: name both; finescale downscale coarse.nc fine.zarr"
+        )
+    days = {"start": start, "end": end, "method": method}
+    done = call(root.resolve(), source, target, model=model, members=members, seed=seed, **days)
+    print(f"{target}: {', '.join(map(str, done.data_vars))} {dict(done.sizes)}")
 
 
 @app.command()
@@ -162,6 +174,28 @@ def publish(
     from finescale.cli.service import publish_product
 
     print(publish_product(product, base, check=check))
+
+
+@app.command()
+def promote(
+    challenger: Annotated[str, typer.Argument(help="Alias or number of the version.")] = "candidate",
+    period: Annotated[
+        str | None, typer.Option(help="FIRST:LAST day of fresh data; the test block when left out.")
+    ] = None,
+    root: Root = HERE,
+) -> None:
+    """Put a registered version against the champion on held-out days; the rules of params.yaml decide."""
+    from finescale.cli.service import promote_version
+
+    print(promote_version(root, challenger, period))
+
+
+@app.command()
+def rollback(root: Root = HERE) -> None:
+    """Give the champion's place back to the one before."""
+    from finescale.service.promoting import rollback as step_back
+
+    print(step_back(root))
 
 
 @catalogue_app.command("search")

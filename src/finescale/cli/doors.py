@@ -50,17 +50,9 @@ def run_one(root: Path, name: str) -> None:
 
 def register_model(root: Path) -> str:
     """Register the model that the settings name; gives a line that says what became of it."""
-    from finescale.pipeline.registering import register  # MLflow takes seconds to import
+    from finescale.service.registering import register  # MLflow takes seconds to import
 
     return register(Project(root.resolve()))
-
-
-def downscale_file(root: Path, coarse: Path, out: Path, *, model: str, members: int, seed: int) -> None:
-    """Read coarse data, call a model, write the ensemble."""
-    from finescale.registry.consumer import downscale
-
-    ensemble = downscale(root.resolve(), coarse, out, model=model, members=members, seed=seed)
-    print(f"{out}: {', '.join(map(str, ensemble.data_vars))} {dict(ensemble.sizes)}")
 
 
 def search_catalogue(catalogue: str, facets: list[str]) -> str:

@@ -1,6 +1,7 @@
 """What the command line does with finished models: productions, catalogues, promotion."""
 
 import sys
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,25 @@ def _period(text: str) -> tuple[str, str]:
     if not sign:
         raise FinescaleError(f"a period is FIRST:LAST: {text!r} has no colon; write 2016-01-05:2016-02-03")
     return first, last
+
+
+def promote_version(root: Path, challenger: str, period: str | None) -> str:
+    """Put a version against the champion; gives the decision and its proof, and leaves with 1 where it is refused."""
+    from finescale.service.promoting import promote
+
+    days = None
+    if period:
+        first, last = (date.fromisoformat(text) for text in _period(period))
+        days = (first, last)
+    decision = promote(
+        root.resolve(), challenger, period=days, tell=lambda text: print(text, file=sys.stderr)
+    )
+    if not decision.proof.empty:
+        print(decision.proof.to_string(index=False, float_format=lambda value: f"{value:.4g}"))
+    if not decision.promoted:
+        print(decision.text)
+        sys.exit(1)
+    return decision.text
 
 
 def publish_product(product: Path, base: str | None, *, check: bool) -> str:

@@ -4,12 +4,22 @@ from pathlib import Path
 
 import xarray as xr
 
-from finescale.errors import FinescaleError
 from finescale.methods import recipes
-from finescale.registry.exchange import open_coarse
+from finescale.registry.exchange import between, check_target, open_coarse, write
 
 
-def downscale(root: Path, coarse: Path, out: Path, *, model: str, members: int, seed: int) -> xr.Dataset:
+def downscale(
+    root: Path,
+    coarse: Path,
+    out: Path,
+    *,
+    model: str,
+    members: int,
+    seed: int,
+    start: str | None = None,
+    end: str | None = None,
+    method: str | None = None,
+) -> xr.Dataset:
     """Read coarse data, draw the ensemble, write it in one move.
 
     Args:
@@ -19,26 +29,19 @@ def downscale(root: Path, coarse: Path, out: Path, *, model: str, members: int, 
         model: ``models:/finescale@champion`` or the folder of a method.
         members: Members wanted.
         seed: Decides every draw.
+        start: First day of the coarse data to use.
+        end: Last day.
+        method: A baseline that travels with a registered model, instead of the model's own.
     """
-    if out.suffix not in (".zarr", ".nc"):
-        raise FinescaleError(
-            f"the result is a .zarr store or a .nc file: {out.name} is neither; choose another name"
-        )
-    if out.exists():
-        raise FinescaleError(f"nothing is overwritten: {out} exists; choose another name")
+    check_target(out)
     given = open_coarse(coarse)
     if model.startswith("models:/"):
         from finescale.registry import tracking  # brings MLflow, which takes seconds
 
-        ensemble: xr.Dataset = tracking.load(root, model).predict(
-            given, params={"members": members, "seed": seed}
-        )
+        params = {"members": members, "seed": seed, "start": start, "end": end, "method": method}
+        asked = {key: value for key, value in params.items() if value is not None}
+        ensemble: xr.Dataset = tracking.load(root, model).predict(given, params=asked)
     else:
-        ensemble = recipes.load(Path(model))(given, members=members, seed=seed)
-    draft = out.with_name(f".{out.name}.draft")
-    if out.suffix == ".zarr":
-        ensemble.to_zarr(draft, mode="w", zarr_format=3, consolidated=False)
-    else:
-        ensemble.to_netcdf(draft, engine="h5netcdf")
-    draft.replace(out)
+        ensemble = recipes.load(Path(model))(between(given, start, end), members=members, seed=seed)
+    write(ensemble, out)
     return ensemble

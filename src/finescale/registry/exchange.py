@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from finescale.climate.subset import day_number, days
 from finescale.errors import FinescaleError
 
 
@@ -29,7 +30,8 @@ def as_dataset(given: Any, variables: dict[str, str]) -> xr.Dataset:  # noqa: AN
 
     Args:
         given: A Dataset; the path of a file or store; or a dict with ``time`` (ISO texts), ``lat``, ``lon`` and
-            a list ``[time][lat][lon]`` for each field, in the model's own units.
+            a list ``[time][lat][lon]`` for each field, in the units that ``units`` says (field to unit) or, without
+            it, in the model's own.
         variables: Names and units of the fields that the model needs.
     """
     if isinstance(given, xr.Dataset):
@@ -44,17 +46,56 @@ def as_dataset(given: Any, variables: dict[str, str]) -> xr.Dataset:  # noqa: AN
         raise FinescaleError(
             f"coarse data must hold time, lat, lon and {', '.join(variables)}: missing {missing}"
         )
-    fields = {
-        name: (("time", "lat", "lon"), np.asarray(given[name], dtype=np.float32), {"units": units})
-        for name, units in variables.items()
-    }
-    time = np.asarray(given["time"]).astype("datetime64[ns]")
+    said = given.get("units")
+    units = variables | (dict(said) if isinstance(said, dict) else {})
     try:
+        fields = {
+            name: (("time", "lat", "lon"), np.asarray(given[name], dtype=np.float32), {"units": units[name]})
+            for name in variables
+        }
+        time = np.ravel(np.asarray(given["time"])).astype("datetime64[ns]")
         return xr.Dataset(
             fields, coords={"time": time, "lat": np.ravel(given["lat"]), "lon": np.ravel(given["lon"])}
         )
     except ValueError as error:
         raise FinescaleError(f"each field must be a list [time][lat][lon]: {error}") from error
+
+
+def between(coarse: xr.Dataset, start: object, end: object) -> xr.Dataset:
+    """The times from the first day to the last, both included; an open end where one is not given."""
+    if start is None and end is None:
+        return coarse
+    stamp = days(coarse["time"])
+    first = day_number(start) if start is not None else int(stamp.min())
+    last = day_number(end) if end is not None else int(stamp.max())
+    where = np.flatnonzero((stamp >= first) & (stamp <= last))
+    if where.size < 2 or stamp.min() > first or stamp.max() < last:
+        raise FinescaleError(
+            f"start and end lie inside the coarse data: {start or 'open'} .. {end or 'open'} was asked of "
+            f"{coarse['time'].values[0]!s:.10} .. {coarse['time'].values[-1]!s:.10}; choose days within"
+        )
+    return coarse.isel(time=slice(int(where[0]), int(where[-1]) + 1))
+
+
+def check_target(out: Path) -> None:
+    """Raise unless an ensemble can be written to a path."""
+    if out.suffix not in (".zarr", ".nc"):
+        raise FinescaleError(
+            f"the result is a .zarr store or a .nc file: {out.name} is neither; choose another name"
+        )
+    if out.exists():
+        raise FinescaleError(f"nothing is overwritten: {out} exists; choose another name")
+
+
+def write(ensemble: xr.Dataset, out: Path) -> str:
+    """Write an ensemble in one move; gives the path."""
+    draft = out.with_name(f".{out.name}.draft")
+    if out.suffix == ".zarr":
+        ensemble.to_zarr(draft, mode="w", zarr_format=3, consolidated=False)
+    else:
+        ensemble.to_netcdf(draft, engine="h5netcdf")
+    draft.replace(out)
+    return str(out)
 
 
 def as_answer(ensemble: xr.Dataset, asked: Any) -> Any:  # noqa: ANN401

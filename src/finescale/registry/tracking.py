@@ -153,6 +153,29 @@ def version_of(uri: str) -> Any:  # noqa: ANN401 - MLflow's own record
         ) from error
 
 
+def tags_of(root: Path, name: str, version: str) -> dict[str, str]:
+    """Tags of a registered version."""
+    connect(root)
+    return dict(mlflow.MlflowClient().get_model_version(name, version).tags)
+
+
+def add_file(root: Path, name: str, version: str, path: Path, place: str) -> None:
+    """Put a file into the run that a registered version came from."""
+    connect(root)
+    client = mlflow.MlflowClient()
+    client.log_artifact(str(client.get_model_version(name, version).run_id), str(path), place)
+
+
+def read_file(root: Path, name: str, version: str, place: str) -> Path | None:
+    """A file of the run that a registered version came from; None where it has none of that name."""
+    connect(root)
+    client = mlflow.MlflowClient()
+    run = str(client.get_model_version(name, version).run_id)
+    if place not in {found.path for found in client.list_artifacts(run, place.rpartition("/")[0])}:
+        return None
+    return Path(client.download_artifacts(run, place))
+
+
 def relocate(folder: Path) -> str:
     """Mend the absolute paths in mlflow.db after mlruns/ has been moved or copied.
 
