@@ -1,15 +1,29 @@
 """The registry's door: whoever loads the champion gets what the pipeline's method gives."""
 
 import json
+import os
+import signal
+import socket
+import subprocess
 import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import pytest
 import xarray as xr
+from mlflow.exceptions import MlflowException
 
 from finescale.methods import recipes
+from finescale.registry import tracking
 
-from .conftest import Project
+from .conftest import Project, environment
+
+Ask = Callable[[dict[str, Any]], tuple[int, dict[str, Any]]]
 
 CONSUMER = """
 import sys, mlflow, xarray as xr
@@ -57,6 +71,114 @@ def test_wrong_units_are_named(finished: Project, tmp_path) -> None:
     assert not (tmp_path / "out.nc").exists()
 
 
+def test_days_a_baseline_and_a_path_can_be_asked_for(
+    finished: Project, expected: xr.Dataset, tmp_path
+) -> None:
+    model = tracking.load(finished.root, "models:/finescale@champion")
+    coarse = xr.open_zarr(finished.root / "data" / "coarse-reference.zarr", consolidated=False)
+    few = {"members": 3, "seed": 7, "start": "2001-01-01", "end": "2001-01-02"}
+    found = model.predict(coarse, params=few)
+    hours = found["time"].size
+    assert hours == 43  # from 00 of the first day to 18 of the second
+    xr.testing.assert_allclose(found, expected.isel(time=slice(0, hours)))
+    other = model.predict(coarse, params=few | {"method": "bilinear"})
+    plain = recipes.load(finished.root / "models" / "bilinear")(
+        coarse.isel(time=slice(0, 8)), members=1, seed=0
+    )
+    xr.testing.assert_allclose(other.compute(), plain.compute())
+    written = model.predict(coarse, params=few | {"out": str(tmp_path / "out.nc")})
+    xr.testing.assert_allclose(xr.load_dataset(written), found)
+    coarse["tas"].attrs["units"] = "degC"
+    with pytest.raises(MlflowException, match="tas must be in K: found 'degC'"):
+        model.predict(coarse, params=few)
+    for wrong, words in (
+        ({"method": "magic"}, "no magic; choose out of bcsd, bilinear"),
+        ({"start": "1999-01-01"}, "start and end lie inside"),
+        ({"out": str(tmp_path / "out.nc")}, "nothing is overwritten"),
+    ):
+        with pytest.raises(MlflowException, match=words):
+            model.predict(coarse.isel(time=slice(0, 9)), params=wrong)
+
+
+def test_a_server_answers_as_the_shell_does(finished: Project, tmp_path) -> None:
+    coarse = xr.open_zarr(finished.root / "data" / "coarse-reference.zarr", consolidated=False).isel(
+        time=slice(0, 5)
+    )
+    coarse.to_netcdf(tmp_path / "coarse.nc", engine="h5netcdf")
+    shell = (
+        "--coarse",
+        str(tmp_path / "coarse.nc"),
+        "--out",
+        str(tmp_path / "out.nc"),
+        "--members",
+        "2",
+        "--seed",
+        "3",
+    )
+    finished.finescale("downscale", *shell)
+    with serving(finished) as ask:
+        asked = {name: coarse[name].values.tolist() for name in ("psl", "tas")}
+        asked |= {axis: coarse[axis].values.tolist() for axis in ("lat", "lon")}
+        asked |= {"time": coarse["time"].dt.strftime("%Y-%m-%dT%H:%M:%S").values.tolist()}
+        code, body = ask({"inputs": asked, "params": {"members": 2, "seed": 3}})
+        assert code == 200, body
+        wanted = xr.load_dataset(tmp_path / "out.nc")
+        for name in ("psl", "tas"):
+            assert np.array_equal(np.asarray(body["predictions"][name], np.float32), wanted[name].values)
+        assert body["predictions"]["time"] == wanted["time"].dt.strftime("%Y-%m-%dT%H:%M:%S").values.tolist()
+        code, body = ask({"inputs": asked | {"units": {"tas": "degC"}}})
+        assert code == 400
+        assert "tas must be in K: found 'degC'" in body["message"]
+
+
+@contextmanager
+def serving(project: Project) -> Iterator[Ask]:
+    """`mlflow models serve` on a free port of this machine."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    uri = f"sqlite:///{project.root}/mlruns/mlflow.db"
+    command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", "models:/finescale@champion"]
+    command += ["--env-manager", "local", "--host", "127.0.0.1", "-p", str(port)]
+    env = environment(project.root) | {
+        "MLFLOW_TRACKING_URI": uri,
+        "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
+    }
+    server = subprocess.Popen(
+        command,
+        cwd=project.root,
+        env=env,
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+    def ask(body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        wanted = urllib.request.Request(
+            f"http://127.0.0.1:{port}/invocations",
+            data=json.dumps(body).encode(),
+            headers={"Content-Type": "application/json"},
+        )
+        try:
+            with urllib.request.urlopen(wanted, timeout=120) as answer:
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as error:
+            return error.code, json.load(error)
+
+    try:
+        for _ in range(600):
+            assert server.poll() is None, "the server ended"
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/ping", timeout=5).close()
+                break
+            except OSError:
+                time.sleep(0.2)
+        yield ask
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        server.wait(30)
+
+
 def test_plain_lists_go_in_and_out(finished: Project, expected: xr.Dataset) -> None:
     from finescale.registry.exchange import as_answer, as_dataset
 
@@ -79,7 +201,7 @@ def test_runs_hold_what_went_in(finished: Project) -> None:
 
     experiment = tracking.connect(finished.root)
     runs = {run.data.tags["stage"]: run for run in mlflow.MlflowClient().search_runs([experiment])}
-    assert set(runs) == {"score", "register"}
+    assert set(runs) == {"score", "register", "promote"}
     score = runs["score"]
     digests = {i.dataset.name: i.dataset.digest for i in score.inputs.dataset_inputs}
     assert digests["reference"] == finished.locked()["data/reference.zarr"][:36]
