@@ -75,7 +75,8 @@ def describe(ensemble: xr.Dataset, source: Mapping[str, Any], job: Job, piece: P
     for name in map(str, ensemble.data_vars):
         known = VARIABLES[name].attrs if name in VARIABLES else {}
         fields[name] = ensemble[name].assign_attrs(dict(known) | ensemble[name].attrs)
-    return ensemble.assign(fields).drop_attrs(deep=False).assign_attrs(attrs)
+    time = ensemble["time"].assign_attrs(standard_name="time", long_name="time", axis="T")
+    return ensemble.assign(fields).assign_coords(time=time).drop_attrs(deep=False).assign_attrs(attrs)
 
 
 def digest(project: Project) -> str:
