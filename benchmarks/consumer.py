@@ -1,7 +1,7 @@
-"""A consumer who has nothing but the model: a fresh virtual environment from its own requirements, the same ensemble.
+"""A consumer who has nothing but the model: a fresh environment from its own requirements, the same ensemble.
 
-`python benchmarks/consumer.py PROJECT [MEMBERS]` installs the champion's requirements beside nothing else, loads it there
-with MLflow, and compares the ensemble bit by bit with that of `finescale downscale` in this environment.
+`python benchmarks/consumer.py PROJECT [MEMBERS]` installs the champion's requirements and nothing else, loads it
+there with MLflow, and compares the ensemble bit by bit with that of `finescale downscale` in this environment.
 """
 
 import subprocess
@@ -40,7 +40,8 @@ def main() -> None:
         python = str(folder / "venv" / "bin" / "python")
         subprocess.run([python, "-m", "pip", "install", "-q", "-r", needs], check=True)
         print(
-            f"fresh environment from {len(Path(needs).read_text().splitlines())} requirements: {time.perf_counter() - begin:.0f} s"
+            f"fresh environment, {len(Path(needs).read_text().splitlines())} requirements:"
+            f" {time.perf_counter() - begin:.0f} s"
         )
         begin = time.perf_counter()
         clean = {

@@ -8,9 +8,9 @@ from pathlib import Path
 import mlflow
 import pytest
 
+from finescale.climate.subset import crop_period
 from finescale.methods.bcsd import Bcsd
 from finescale.pipeline import store
-from finescale.pipeline.stages.downscale import between
 from finescale.registry import aliases, model, tracking
 from finescale.service.promoting import promote, rollback
 
@@ -36,7 +36,7 @@ def enter(service: Project, tmp_path: Path) -> Enter:
 
     def register(name: str, days: tuple[str, str], offset: float = 0.0, waived: str = "") -> str:
         fine, coarse = (
-            between(store.open_dataset(service.root, n), days).compute()
+            crop_period(store.open_dataset(service.root, n), days).compute()
             for n in ("reference", "coarse-reference")
         )
         fitted = Bcsd.fit(fine, coarse, harmonics=0)

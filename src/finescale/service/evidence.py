@@ -2,7 +2,7 @@
 
 import hashlib
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -10,11 +10,12 @@ from pathlib import Path
 import pandas as pd
 import xarray as xr
 
+from finescale.climate.splits import by_shares
+from finescale.climate.subset import Period, crop_period, day_number
 from finescale.errors import FinescaleError
 from finescale.methods import recipes
 from finescale.pipeline import store
 from finescale.pipeline.project import Project
-from finescale.pipeline.stages.downscale import between
 from finescale.registry import tracking
 from finescale.scores.evidence import Evidence, gather
 
@@ -40,21 +41,18 @@ class HeldOut:
 
 def held_out(project: Project, period: tuple[date, date] | None = None) -> HeldOut:
     """The test block, or other days of the reference that no training has seen."""
-    settings = project.settings
-    if period is not None:
-        for name, block in (("training", settings.split.train), ("validation", settings.split.validation)):
-            if period[0] <= block[1] and block[0] <= period[1]:
-                raise FinescaleError(
-                    f"held-out days are days that no model has seen: {period[0]} .. {period[1]} overlaps the {name} "
-                    f"block {block[0]} .. {block[1]}; choose others"
-                )
-    days = period or settings.split.test
-    coarse = between(store.open_dataset(project.root, "coarse-reference"), days)
-    truth = between(store.open_dataset(project.root, "reference"), days)
-    if min(coarse.sizes["time"], truth.sizes["time"]) < 2:
-        raise FinescaleError(
-            f"held-out days lie inside the reference: none of {days[0]} .. {days[1]}; choose others"
-        )
+    settings, split = project.settings, project.settings.split
+    known = blocks(project)
+    for name in ("train", "validation"):
+        first, last = (day_number(day) for day in known[name])
+        if period is not None and day_number(period[0]) <= last and first <= day_number(period[1]):
+            raise FinescaleError(
+                f"held-out days are days that no model has seen: {period[0]} .. {period[1]} overlaps the block "
+                f"{name}, {split.words(name)}; choose others"
+            )
+    days = period or known["test"]
+    coarse = crop_period(store.open_dataset(project.root, "coarse-reference"), days, "coarse-reference")
+    truth = crop_period(store.open_dataset(project.root, "reference"), days, "reference")
     truth = truth.sel(time=slice(coarse["time"].values[0], coarse["time"].values[-1]))
     members, seed = settings.downscale.members, settings.seed
     total = hashlib.sha256(f"{members} {seed} {truth['time'].values!s}".encode())
@@ -63,6 +61,16 @@ def held_out(project: Project, period: tuple[date, date] | None = None) -> HeldO
         for field in (coarse[name], truth[name]):
             total.update(field.to_numpy().tobytes())
     return HeldOut(coarse, truth, members, seed, total.hexdigest()[:16])
+
+
+def blocks(project: Project) -> Mapping[str, Period]:
+    """First and last days of train, validation and test, stated or made by shares."""
+    split = project.settings.split
+    if split.shares is None:
+        stated = {name: getattr(split, name) for name in ("train", "validation", "test")}
+        return stated
+    time = store.open_dataset(project.root, "reference")["time"]
+    return by_shares(time, split.shares.model_dump(), gap_hours=split.gap)
 
 
 def of_version(root: Path, name: str, version: str, days: HeldOut, tell: Callable[[str], None]) -> Evidence:

@@ -51,13 +51,13 @@ def _make(job: Job, settings: Settings, gcm: str, scenario: str, target: Path, p
     from finescale.climate.retrieve import retrieve
 
     data, source = settings.data, settings.data.gcms[gcm]
-    assert data.catalogue is not None
     variables = list(data.variables)
     series = open_series(
-        job.root / data.catalogue if "://" not in data.catalogue else data.catalogue,
+        _catalogue(job, settings),
         {**source.facets, "experiment_id": scenario},
         variables=variables,
-        period=source.period,
+        each=source.each,
+        period=source.historical if scenario == "historical" else source.period,
         region=data.region,
         margin=data.margin,
     )
@@ -76,3 +76,11 @@ def _make(job: Job, settings: Settings, gcm: str, scenario: str, target: Path, p
     gates.check(facts, "corrected", waivers=waivers)
     store.put(draft, target)
     store.remove(raw)
+
+
+def _catalogue(job: Job, settings: Settings) -> str:
+    """Where the climate models are listed: the invented world's own catalogue, or the one of the settings."""
+    if settings.world:
+        return str(job.root / store.path_of("world") / "catalogue.json")
+    stated = str(settings.data.catalogue)
+    return stated if "://" in stated else str(store.home(job.root) / stated)

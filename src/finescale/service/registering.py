@@ -27,6 +27,7 @@ def register(project: Project) -> str:
     crps = scores.query(
         f"method == '{wanted.method}' and case == 'perfect' and metric == 'crps' and hours == 'all' and region == 'all'"
     )
+    held_out = evidence.held_out(project)
     traced = lineage.trace(project, wanted.method)
     candidate = model.Candidate(
         name=wanted.name,
@@ -43,10 +44,9 @@ def register(project: Project) -> str:
         sources=sources(root, project.stage(f"downscale-{wanted.method}").reads),
         lineage=traced,
         card=_card(project, crps) + lineage.table(traced),
-        example=_example(project),
+        example=_example(held_out),
     )
     version = model.register(root, candidate)
-    held_out = evidence.held_out(project)
     ensemble = store.open_dataset(root, f"ensemble-{wanted.method}-perfect")
     found = gather(ensemble, held_out.truth.sel(time=ensemble["time"]), seed=project.settings.seed)
     evidence.keep(root, wanted.name, version, held_out, found)
@@ -63,11 +63,9 @@ def _beside(project: Project) -> dict[str, Path]:
     }
 
 
-def _example(project: Project) -> dict[str, object]:
+def _example(held_out: evidence.HeldOut) -> dict[str, object]:
     """The first coarse times of the test block, as lists."""
-    first, last = project.settings.split.test
-    coarse = store.open_dataset(project.root, "coarse-reference").sel(time=slice(str(first), str(last)))
-    few: xr.Dataset = coarse.isel(time=slice(0, 5)).compute()
+    few: xr.Dataset = held_out.coarse.isel(time=slice(0, 5)).compute()
     fields = {str(name): field.transpose("time", "lat", "lon").values.tolist() for name, field in few.items()}
     axes = {axis: few[axis].values.tolist() for axis in ("lat", "lon")}
     return {"time": few["time"].dt.strftime("%Y-%m-%dT%H:%M:%S").values.tolist(), **axes, **fields}
@@ -79,11 +77,11 @@ def _card(project: Project, crps: pd.DataFrame) -> str:
     rows = "\n".join(
         f"| {r.variable} | {r.value:.4g} | {r.low:.4g} .. {r.high:.4g} |" for r in crps.itertuples()
     )
-    coarse, train, test = settings.coarse, settings.split.train, settings.split.test
+    coarse, split = settings.coarse, settings.split
     return (
         f"Downscaling by `{settings.registry.method}`: {', '.join(settings.data.variables)} from "
         f"{coarse.factor} x {coarse.factor} cells every {coarse.every} hours to fine fields every hour.\n\n"
-        f"Trained on {train[0]} to {train[1]}, judged on {test[0]} to {test[1]} against the coarsened truth:\n\n"
+        f"Trained on {split.words('train')}, judged on {split.words('test')} against the coarsened truth:\n\n"
         f"| variable | CRPS | interval |\n|---|---|---|\n{rows}\n\n"
         "It knows the region, the season and the climate of its training period and no other; it answers on its own "
         "fine grid, for coarse data on its own coarse grid, in its own units.\n\n"
