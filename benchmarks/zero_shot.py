@@ -4,7 +4,7 @@
     python benchmarks/zero_shot.py ablation
     python benchmarks/zero_shot.py zeta
 
-Works on the artefacts of a run (`finescale run --preset demo-all`, whose workspace holds them in `data`): the fine
+Works on the artefacts of a run (`finescale run --preset demo-all`, whose workspace holds `data` and `models`): the fine
 reference, its static fields, the fitted climate, the priors, and of each climate model the corrected scenario and its
 truth. `table` is the layout of the table of Tie et al. (2026), arXiv 2601.21760: per cell the 99th percentile over the
 period, against that of the truth; mean absolute and root mean square error over cells, area weighted. All methods are
@@ -46,6 +46,7 @@ class World:
     """Artefacts and settings of a run."""
 
     data: Path
+    models: Path
     settings: Settings
     members: int
     days: int
@@ -96,7 +97,7 @@ class World:
     def generative(self, section, factor: int, prior: str = "") -> GenerativeDownscaler:
         """The method of a section of the settings."""
         return GenerativeDownscaler(
-            load_prior(self.data / f"prior-{prior or section.prior}"),
+            load_prior(self.models / "priors" / (prior or section.prior)),
             self.operator(factor),
             self.units,
             SamplerSpec(**section.sampler.model_dump()),
@@ -169,8 +170,8 @@ def ablation(world: World, factor: int) -> None:
     base = world.generative(zssd, factor)
     guide = lambda **k: replace(base, guidance=replace(base.guidance, **k))  # noqa: E731
     rows = {"zssd": base, "context ignored": replace(base, context_weight=0.0)}
-    for path in sorted(world.data.glob("prior-climate-*")):
-        name = path.name.removeprefix("prior-")
+    for path in sorted((world.models / "priors").glob("climate-*")):
+        name = path.name
         rows[name] = world.generative(zssd, factor, name)
     rows |= {
         "A_low": guide(residual="coarse"),
@@ -178,14 +179,10 @@ def ablation(world: World, factor: int) -> None:
         **{f"common scale {s}": guide(scales=(s,)) for s in (2 * factor, 3 * factor) if _fits(world, s)},
         "ladder": guide(scales=tuple(s for s in (factor, 2 * factor) if _fits(world, s))),
     }
+    print(header(world, f"x{factor}: p99 MAE/RMSE"))
     for label, method in rows.items():
         errors, seconds = world.judge(method, given, truth, factor)
         for region in ("all", "coast", "mountain"):
-            if label == "zssd":
-                print(
-                    f"\n{header(world, f'x{factor}, {region}: p99 MAE/RMSE')}" if region == "all" else "",
-                    end="\n",
-                )
             print(line(f"{label}, {region}", world.summary(errors, truth, region), seconds), flush=True)
 
 
@@ -234,6 +231,7 @@ def main() -> None:
     )
     parser.add_argument("what", choices=("table", "ablation", "zeta"))
     parser.add_argument("--data", type=Path, default=Path("data"))
+    parser.add_argument("--models", type=Path, default=Path("models"))
     parser.add_argument("--params", type=Path, default=Path("params.yaml"))
     parser.add_argument("--preset", default="demo-all")
     parser.add_argument("--factors", type=int, nargs="+", default=[4, 8, 16])
@@ -246,7 +244,7 @@ def main() -> None:
     merged = compose("params.yaml", args.params.read_text(encoding="utf-8"))
     overlay = Path("presets", f"{args.preset}.yaml").read_text(encoding="utf-8")
     settings = check(merge(merged, compose(args.preset, overlay)))
-    world = World(args.data, settings, args.members, args.days)
+    world = World(args.data, args.models, settings, args.members, args.days)
     print(f"{world.grid.shape[0]}x{world.grid.shape[1]} cells, {args.days} days, {args.members} members")
     if args.what == "table":
         table(world, args.factors, args.methods or list(settings.downscale.methods))
