@@ -106,7 +106,7 @@ def peer(
     model = denoiser(replace(spec, objective="epsilon"), cells, None)
     model.network.backbone.__class__ = PlainUNet
     model.network.backbone.to(memory_format=torch.contiguous_format)
-    given = conditions(coarse, coarsening, scaling, {})
+    given = conditions(coarse, coarsening, scaling)
     walk = levels(SamplerSpec("euler", 256, "cosine", 1000.0, 1e-3))
     fast, ChannelNorm.forward = ChannelNorm.forward, plain_norm
     wave = Wave(

@@ -114,5 +114,8 @@ def test_laws_that_stay_apart_give_a_large_covariance_and_mended_ones_a_small(wo
         assert mended.R.sel(variable=name, variable_=name) < 0.2 * raw.R.sel(variable=name, variable_=name)
     assert (np.linalg.eigvalsh(mended.R.values) > 0.0).all()
     one = [ds.isel(time=slice(0, 1460)) for ds in (reference, model)]
-    with pytest.raises(FinescaleError, match="all years are odd"):
-        observation_error.unpaired(*one, method="identity", grouping=MONTHS)
+    single = observation_error.unpaired(*one, method="identity", grouping=MONTHS)
+    assert single.R.sel(variable="uas", variable_="uas") == pytest.approx(16 * 0.34, rel=0.5)
+    short = [ds.isel(time=slice(0, 40)) for ds in (reference, model)]
+    with pytest.raises(FinescaleError, match="less than a month"):
+        observation_error.unpaired(*short, method="identity", grouping=MONTHS)

@@ -22,6 +22,7 @@ PRIOR = {
     "network": {"channels": [8, 8], "blocks": [1, 1], "attention": 0, "embedding": 16},
     "training": {"steps": 30, "batch": 4, "warmup": 5, "checkpoint_every": 3, "validate_every": 0},
 }
+SEARCH = {"churn": [0.1, 0.3], "error_scale": [1.0, 2.0], "hours": 12, "members": 2, "steps": 2}
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +37,7 @@ def learned(finished: Project, tmp_path_factory: pytest.TempPathFactory) -> Proj
     body["climate"] = {"modes": 24, "order": 4, "joint": 12, "sketch_every": 1}
     body["priors"] = {"tiny": PRIOR}
     body["downscale"]["methods"] = ["bilinear", "gaussian", "finescale"]
-    body["downscale"]["finescale"] = {"prior": "tiny", "sampler": {"steps": 4}}
+    body["downscale"]["finescale"] = {"prior": "tiny", "sampler": {"steps": 4}, "search": SEARCH}
     body["registry"]["method"] = "finescale"
     path.write_text(yaml.safe_dump(body, sort_keys=False), encoding="utf-8")
     project = Project(root)
@@ -65,6 +66,24 @@ def test_the_registered_method_is_the_learned_one(learned: Project, tmp_path) ->
             "downscale", str(tmp_path / "coarse.nc"), str(tmp_path / name), "--members", "2", "--seed", "5"
         )
     xr.testing.assert_identical(xr.load_dataset(tmp_path / "a.nc"), xr.load_dataset(tmp_path / "b.nc"))
+
+
+def test_the_card_knows_the_error_of_the_coarse_data_and_what_the_search_found(learned: Project) -> None:
+    card = json.loads((learned.root / "models" / "finescale" / "card.json").read_text(encoding="utf-8"))
+    errors = card["standard_errors"]["gcm-360day"]
+    assert set(errors) == {"psl", "tas"}
+    assert all(value > 0 for value in errors.values())
+    gaussian = json.loads((learned.root / "models" / "gaussian" / "card.json").read_text(encoding="utf-8"))
+    assert gaussian["standard_errors"] == card["standard_errors"]
+    found = card["search"]
+    assert set(found["best"]) == {"churn", "error_scale"}
+    assert found["chosen"] in ({}, found["best"])
+    assert set(found["before"]["crps"]) == set(found["after"]["spread_skill"]) == {"psl", "tas"}
+    own = json.loads((learned.root / "models" / "finescale" / "generative.json").read_text(encoding="utf-8"))
+    assert own["sampler"]["churn"] == found["chosen"].get("churn", 0.0)
+    page = (learned.root / path_of("page")).read_text(encoding="utf-8")
+    assert "standard error of the coarse data" in page
+    assert "constants chosen on the validation block" in page
 
 
 def test_the_training_is_tracked(learned: Project) -> None:

@@ -100,6 +100,32 @@ def values(ds: xr.Dataset) -> np.ndarray:
     return ds.to_dataarray().values
 
 
+def with_error(coarse: xr.Dataset, std: float) -> xr.Dataset:
+    """The same data that say how far off each of their fields may be."""
+    return coarse.assign({n: coarse[n].assign_attrs(standard_error=std) for n in VARIABLES})
+
+
+def test_a_standard_error_loosens_the_hold_of_the_coarse_data(method, coarse) -> None:
+    short = coarse.isel(time=slice(0, 6))
+    loose, scaled, exact = (
+        replace(method, guidance=replace(method.guidance, error_scale=scale))(data, members=2, seed=1)
+        for data, scale in (
+            (with_error(short, 1.0), 1.0),
+            (with_error(short, 0.5), 2.0),
+            (with_error(short, 1.0), 0.0),
+        )
+    )
+    assert np.array_equal(values(loose), values(scaled))
+    assert np.array_equal(values(exact), values(method(short, members=2, seed=1)))
+    away = {
+        k: float(abs(method.coarsening.apply(ds) - short)["tas"].mean())
+        for k, ds in (("l", loose), ("e", exact))
+    }
+    assert away["l"] > 0.2 > 0.01 > away["e"]
+    with pytest.raises(FinescaleError, match="standard error is a number from zero"):
+        method(with_error(short, -1.0), members=1, seed=0)
+
+
 def test_members_are_hourly_fields_that_have_the_coarse_means(method, coarse) -> None:
     found = method(coarse, members=3, seed=1)
     assert dict(found.sizes) == {"member": 3, "time": 73, "lat": CELLS, "lon": CELLS}
@@ -282,7 +308,8 @@ def test_a_plan_counts_windows(method, coarse) -> None:
 
 
 def test_the_gaussian_method_draws_the_posterior(method, coarse, fine, tmp_path) -> None:
-    gaussian = Gaussian(method.coarsening, VARIABLES, method.prior.gaussian, {"tas": 0.1, "uas": 0.1})
+    gaussian = Gaussian(method.coarsening, VARIABLES, method.prior.gaussian)
+    coarse = with_error(coarse, 0.1)
     found = gaussian(coarse, members=12, seed=1)
     truth = fine.sel(time=found["time"])
     for name in VARIABLES:
@@ -291,6 +318,9 @@ def test_the_gaussian_method_draws_the_posterior(method, coarse, fine, tmp_path)
         assert 0.85 < ratio < 1.15
         seen = method.coarsening.apply(found[[name]])[name] - coarse[name]
         assert 0.05 < float(seen.std()) < 0.2
+    wider = replace(gaussian, error_scale=3.0)(coarse, members=2, seed=1)
+    off = [method.coarsening.apply(ds) - coarse for ds in (found.isel(member=slice(2)), wider)]
+    assert float(off[1]["tas"].std()) > 2 * float(off[0]["tas"].std())
     gaussian.save(tmp_path / "g")
     again = Gaussian.load(tmp_path / "g")(coarse, members=2, seed=1)
     assert np.array_equal(values(again), values(found)[:, :2])

@@ -16,7 +16,7 @@ from finescale.settings.learning import Guide, Network, Prior, Sampler, Training
 LEFT_OUT = {
     TrainingSpec: {"seed", "ema_warmup", "pool_frames", "pool_steps"},
     PriorSpec: {"variables", "sigma_min", "sigma_max"},
-    GuidanceSpec: {"std", "precondition"},
+    GuidanceSpec: {"precondition"},
     LatentSpec: {"sigma_min", "sigma_max"},
 }
 

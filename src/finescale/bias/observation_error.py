@@ -25,6 +25,7 @@ from finescale.bias.series import in_units, select_period
 from finescale.errors import FinescaleError
 
 MONTHS = Grouping("month")
+FORTNIGHT = 14
 PROBABILITIES = np.linspace(0.005, 0.995, 100)
 
 
@@ -63,6 +64,8 @@ def unpaired(
     **settings: Any,  # noqa: ANN401 - those of correction.fit
 ) -> xr.Dataset:
     """R of a free-running model, by corrections fitted to the even and to the odd years.
+
+    Of a single year the even and odd fortnights are taken, which gives the order of magnitude and no more.
 
     Args:
         reference: the coarsened truth [time, lat, lon].
@@ -104,13 +107,14 @@ def _flat(ds: xr.Dataset, names: list[str]) -> Floats:
 
 
 def _half(ds: xr.Dataset, calibration: tuple[str, str] | None, which: int) -> xr.Dataset:
-    """The years of the calibration whose number is even (0) or odd (1)."""
+    """The even (0) or odd (1) years of the calibration; of a single year the even or odd fortnights."""
     ds = select_period(ds, calibration, "data")
-    chosen = np.flatnonzero(np.asarray(ds.time.dt.year) % 2 == which)
+    years = np.asarray(ds.time.dt.year)
+    parity = years % 2 if np.ptp(years) else np.asarray(ds.time.dt.dayofyear) // FORTNIGHT % 2
+    chosen = np.flatnonzero(parity == which)
     if chosen.size == 0:
         raise FinescaleError(
-            f"an error covariance needs two halves of the years: all years are {'odd' if which == 0 else 'even'}; "
-            "give at least two years"
+            "an error covariance needs two halves of the calibration: it has less than a month; give at least a year"
         )
     return ds.isel(time=chosen)
 

@@ -31,7 +31,11 @@ def frames(given: Conditions, pace: int, climate: GaussianClimate | None) -> Con
         pace: hours between two frames.
         climate: whose mean is taken off before the interpolation; None for none.
     """
-    (source,) = given.observation.sources
+    source, *others = given.observation.sources
+    if others:
+        raise FinescaleError(
+            f"a prior of single frames reads one product: {len(others)} more were given; choose a prior of windows"
+        )
     every = source.clock.every
     if source.clock.how != "instant":
         raise FinescaleError(

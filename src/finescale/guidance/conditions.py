@@ -1,8 +1,7 @@
 """From coarse data to what a sampler needs: an observation in scaled units and the hours to be drawn."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
@@ -11,12 +10,12 @@ from torch import Tensor
 
 from finescale.errors import FinescaleError
 from finescale.fields.context import clock
-from finescale.fields.hours import absolute_hours, time_axis
-from finescale.fields.operator import AreaMean, Clock
+from finescale.fields.hours import time_axis
 from finescale.fields.pack import pack
 from finescale.fields.scaling import Scaling
 from finescale.grid.coarsening import Coarsening
-from finescale.guidance.observation import Observation, Source, error_variance
+from finescale.guidance.observation import Observation
+from finescale.guidance.sources import beside, gridded, on_clock
 
 
 @dataclass(frozen=True)
@@ -55,8 +54,9 @@ def conditions(
     coarse: xr.Dataset,
     coarsening: Coarsening,
     scaling: Scaling,
-    error: Mapping[str, float],
+    error_scale: float = 1.0,
     shortest: int = 1,
+    others: Sequence[xr.Dataset] = (),
 ) -> Conditions:
     """Read coarse data as the observation of a series.
 
@@ -64,69 +64,21 @@ def conditions(
         coarse: fields ``[time, lat, lon]`` on the coarse grid, in physical units; NaN cells are unobserved.
         coarsening: the operator H.
         scaling: physical units to the state's.
-        error: standard deviation of the observation error by variable, physical units.
+        error_scale: factor on the standard errors that the fields carry, for recalibration.
         shortest: hours that the sampler needs at least; shorter requests are drawn longer and cut.
+        others: products beside the coarse one, on grids of their own or at stations, in the same units.
     """
-    hours = _on_clock(coarse["time"], coarsening.every, coarsening.how)
-    values = scaling.apply(pack(coarse, scaling.variables))
+    hours = on_clock(coarse["time"], coarsening.every)
+    units = {name: str(coarse[name].attrs["units"]) for name in scaling.variables} if others else {}
+    values = pack(coarse, scaling.variables)
     _check_steps(coarse["time"], values, scaling.variables)
-    std = [error.get(name, 0.0) / s for name, s in zip(scaling.variables, scaling.scale, strict=True)]
-    source = Source(
-        AreaMean.of(coarsening, torch.float64),
-        Clock(coarsening.every, coarsening.how),
-        tuple(range(len(scaling.variables))),
-        int(hours[0]),
-        torch.from_numpy(values).flatten(-2),
-        torch.tensor(std).square(),
-    )
+    sources = [gridded(coarse, coarsening, scaling, error_scale)]
+    sources += [beside(ds, coarsening.fine, units, scaling, coarse["time"], error_scale) for ds in others]
     lead = coarsening.every - 1 if coarsening.how == "mean" else 0
     first, end = int(hours[0]) - lead, int(hours[-1]) + 1
     stop = max(end, first + shortest)
     axis = time_axis(first, stop, coarse["time"])
-    return Conditions(Observation((source,)), first, stop, (int(hours[0]), end), axis)
-
-
-def estimate_error(product: xr.Dataset, reference: xr.Dataset, scaling: Scaling) -> dict[str, float]:
-    """Standard deviation of the observation error by variable, physical units, from the times that both have.
-
-    Args:
-        product: the coarse product to be downscaled, ``[time, lat, lon]``.
-        reference: the coarsened fine reference on the same grid.
-        scaling: names the variables.
-    """
-    here, there = xr.align(product, reference, join="inner", exclude=("lat", "lon"))
-    if here.sizes["time"] < 2:
-        raise FinescaleError(
-            f"an error is estimated from two common times or more: found {here.sizes['time']}; widen the periods"
-        )
-    given, true = (
-        torch.from_numpy(scaling.apply(pack(ds, scaling.variables))).flatten(-2) for ds in (here, there)
-    )
-    variance = error_variance(given, true)
-    return {
-        name: float(v) ** 0.5 * s
-        for name, v, s in zip(scaling.variables, variance, scaling.scale, strict=True)
-    }
-
-
-def _on_clock(time: xr.DataArray, every: int, how: Literal["instant", "mean"]) -> np.ndarray:
-    if not time.size:
-        raise FinescaleError("coarse data hold one time or more: the period is empty; widen it")
-    hours = absolute_hours(time)
-    off = hours % every != 0
-    if off.any():
-        raise FinescaleError(
-            f"coarse times lie on the clock, every {every} h from 00 UTC: {time.values[off][0]} does not; "
-            "shift the times or change coarse.every"
-        )
-    broken = np.flatnonzero(np.diff(hours) != every)
-    if broken.size:
-        at = int(broken[0])
-        raise FinescaleError(
-            f"coarse times follow every {every} h: {time.values[at]} is followed by {time.values[at + 1]}; "
-            "fill the hole with NaN cells or downscale the parts one by one"
-        )
-    return hours
+    return Conditions(Observation(tuple(sources)), first, stop, (int(hours[0]), end), axis)
 
 
 def _check_steps(time: xr.DataArray, values: np.ndarray, variables: tuple[str, ...]) -> None:

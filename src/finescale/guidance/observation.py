@@ -150,21 +150,6 @@ class Observation:
         )
 
 
-def error_variance(product: Tensor, reference: Tensor, floor: float = 0.0) -> Tensor:
-    """Estimate R of each channel from a product and the coarsened reference at the same times.
-
-    The mean difference of each cell is bias, not error, and is removed first.
-
-    Args:
-        product: ``[K, C, n]`` in scaled units; NaN where missing.
-        reference: ``[K, C, n]``, the coarsened truth.
-        floor: smallest variance returned.
-    """
-    difference = product - reference
-    difference = difference - difference.nanmean(0, keepdim=True)
-    return difference.square().nanmean((0, 2)).clamp_min(floor)
-
-
 def check_linear(name: str, sources: Sequence[Source]) -> None:
     """Refuse overlapping rows for a guidance that divides by the diagonal of H H^T."""
     if len(sources) > 1:

@@ -48,6 +48,7 @@ class GuidanceSpec:
         eta_b: ddrm: weight of the observation where the noise level is above its error.
         reach: hours on either side of a block whose observations are used.
         physics: length of the step towards physics, over the expected error; see `guidance.nudge`.
+        error_scale: factor on the standard error of the coarse data, for recalibration.
     """
 
     name: Name = "gaussian-cov"
@@ -65,6 +66,7 @@ class GuidanceSpec:
     eta_b: float = 1.0
     reach: int = 24
     physics: float = 0.0
+    error_scale: float = 1.0
 
 
 def build(

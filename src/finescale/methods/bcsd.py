@@ -8,6 +8,7 @@ interpolated to the fine grid and added to the fine climatology, so that terrain
 reference and weather comes from the coarse model.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import xarray as xr
 from finescale.grid.grid import Grid
 from finescale.methods import card, climatology
 from finescale.methods.bilinear import spread
-from finescale.methods.downscaler import as_ensemble, check_coarse, hourly
+from finescale.methods.downscaler import as_ensemble, check_alone, check_coarse, hourly
 
 BOUNDED = {"pr": 0.0}  # anomalies must not carry these below their bound
 
@@ -47,8 +48,17 @@ class Bcsd:
             coarse_climatology=climatology.fit(coarse[list(fine.data_vars)], harmonics=harmonics),
         )
 
-    def __call__(self, coarse: xr.Dataset, *, members: int = 1, seed: int = 0, first: int = 0) -> xr.Dataset:
+    def __call__(
+        self,
+        coarse: xr.Dataset,
+        *,
+        members: int = 1,
+        seed: int = 0,
+        first: int = 0,
+        beside: Sequence[xr.Dataset] = (),
+    ) -> xr.Dataset:
         """Downscale; see `Downscaler`. One member, whatever is asked."""
+        check_alone("bcsd", beside)
         check_coarse(coarse, self.coarse, self.variables)
         given = coarse[list(self.variables)].transpose("time", "lat", "lon").compute()
         given = given.assign_coords(self.coarse.coords())

@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from finescale.errors import FinescaleError
 from finescale.grid.grid import Grid
@@ -29,6 +30,12 @@ def save(folder: Path, method: str, fine: Grid, coarse: Grid, variables: dict[st
         "coarse": {"lat": coarse.lat, "lon": coarse.lon},
         "variables": variables,
     }
+    (folder / FILE).write_text(json.dumps(body, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def add(folder: Path, entries: dict[str, Any]) -> None:
+    """Add what is known besides to the card of a saved method."""
+    body = json.loads((folder / FILE).read_text(encoding="utf-8")) | entries
     (folder / FILE).write_text(json.dumps(body, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 

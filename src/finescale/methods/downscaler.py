@@ -31,7 +31,15 @@ class Downscaler(Protocol):
     @property
     def variables(self) -> dict[str, str]: ...  # noqa: D102
 
-    def __call__(self, coarse: xr.Dataset, *, members: int, seed: int, first: int = 0) -> xr.Dataset:
+    def __call__(
+        self,
+        coarse: xr.Dataset,
+        *,
+        members: int,
+        seed: int,
+        first: int = 0,
+        beside: Sequence[xr.Dataset] = (),
+    ) -> xr.Dataset:
         """Downscale.
 
         Args:
@@ -39,6 +47,8 @@ class Downscaler(Protocol):
             members: Ensemble members wanted; a deterministic method gives one.
             seed: Decides every random draw.
             first: Number of the first member: members 4 to 7 are the same drawn alone or with 0 to 3.
+            beside: Other products that are met at the same time: fields ``[time, lat, lon]`` on another grid that
+                nests in the fine one, or ``[time, station]`` with `lat` and `lon`; of some or all of the variables.
 
         Returns:
             Fields ``[member, time, lat, lon]``, hourly from the first to the last coarse time.
@@ -82,6 +92,14 @@ def check_coarse(
             raise FinescaleError(
                 f"coarse data must be whole: {name} has {gaps} missing values; fill or drop them"
             )
+
+
+def check_alone(method: str, beside: Sequence[xr.Dataset]) -> None:
+    """Refuse other products for a method that knows one."""
+    if beside:
+        raise FinescaleError(
+            f"{method} reads one coarse product: {len(beside)} more were given; use gaussian or a generative method"
+        )
 
 
 def hourly(coarse: xr.Dataset) -> xr.Dataset:

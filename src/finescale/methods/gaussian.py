@@ -6,7 +6,8 @@ reason to exist.
 """
 
 import json
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -37,13 +38,13 @@ class Gaussian:
         coarsening: the operator H between the two grids.
         variables: names of the fields, with their units.
         climate: the fitted model.
-        error: standard deviation of the coarse data's error by variable, physical units; absent means exact.
+        error_scale: factor on the standard error that the coarse data carry.
     """
 
     coarsening: Coarsening
     variables: dict[str, str]
     climate: GaussianClimate
-    error: dict[str, float] = field(default_factory=dict)
+    error_scale: float = 1.0
 
     @property
     def fine(self) -> Grid:
@@ -55,13 +56,21 @@ class Gaussian:
         """Grid that it reads."""
         return self.coarsening.coarse
 
-    def __call__(self, coarse: xr.Dataset, *, members: int, seed: int, first: int = 0) -> xr.Dataset:
+    def __call__(
+        self,
+        coarse: xr.Dataset,
+        *,
+        members: int,
+        seed: int,
+        first: int = 0,
+        beside: Sequence[xr.Dataset] = (),
+    ) -> xr.Dataset:
         """Downscale; see `Downscaler`."""
         if members < 1:
             raise FinescaleError(f"an ensemble has one member or more: {members}; ask for at least 1")
         check_coarse(coarse, self.coarse, self.variables, gaps_allowed=True)
         scaling = self.climate.scaling
-        given = conditions(coarse, self.coarsening, scaling, self.error)
+        given = conditions(coarse, self.coarsening, scaling, self.error_scale, others=beside)
         noise = Noise(seed, scaling.variables, self.fine.shape)
         covariance = ClimateCovariance(self.climate)
         posterior = GaussianPosterior(
@@ -86,7 +95,7 @@ class Gaussian:
             "climate": self.climate.metadata(),
             "every": self.coarsening.every,
             "how": self.coarsening.how,
-            "error": self.error,
+            "error_scale": self.error_scale,
         }
         (folder / "gaussian.json").write_text(json.dumps(body, indent=1, sort_keys=True) + "\n")
 
@@ -97,4 +106,4 @@ class Gaussian:
         body = json.loads((folder / "gaussian.json").read_text())
         climate = GaussianClimate.from_parts(body["climate"], load_file(folder / "climate.safetensors"))
         coarsening = Coarsening(found.fine, found.coarse, body["every"], body["how"])
-        return cls(coarsening, found.variables, climate, body["error"])
+        return cls(coarsening, found.variables, climate, body["error_scale"])

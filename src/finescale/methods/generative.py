@@ -1,7 +1,7 @@
 """A trained prior, a guidance and a sampler as a method: coarse data in, an ensemble of fine weather out."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -54,7 +54,6 @@ class GenerativeDownscaler:
         windows: how windows cover the series.
         climate: the fitted linear-Gaussian climate, where the guidance or the start needs one; None takes the
             one that the prior corrects.
-        error: standard deviation of the coarse data's error by variable, physical units; absent means exact.
         pace: hours between frames of a prior of single frames; None takes the coarse step.
         context_weight: 1 heeds the context, 0 ignores it, more exaggerates it (Ho and Salimans 2022, arXiv
             2207.12598), at twice the cost.
@@ -70,7 +69,6 @@ class GenerativeDownscaler:
     guidance: GuidanceSpec = field(default_factory=GuidanceSpec)
     windows: WindowSpec = field(default_factory=WindowSpec)
     climate: GaussianClimate | None = None
-    error: dict[str, float] = field(default_factory=dict)
     pace: int | None = None
     context_weight: float = 1.0
     group: int = 4
@@ -104,6 +102,7 @@ class GenerativeDownscaler:
         first: int = 0,
         scratch: Path | None = None,
         on_progress: Callable[[int, int], None] | None = None,
+        beside: Sequence[xr.Dataset] = (),
     ) -> xr.Dataset:
         """Downscale.
 
@@ -115,11 +114,12 @@ class GenerativeDownscaler:
             scratch: folder for a store that grows block by block; a killed run goes on from there. Without it
                 the ensemble is held in memory.
             on_progress: called with network evaluations done and to be done.
+            beside: other products that are met at the same time.
 
         Returns:
             Fields ``[member, time, lat, lon]``, hourly; lazy when a scratch folder is given.
         """
-        given = self._check(coarse, members)
+        given = self._check(coarse, members, beside)
         attrs = {name: coarse[name].attrs for name in self.prior.variables}
         scene = self._scene(given, coarse)
         waves = self._waves(scene, members, seed, first)
@@ -133,7 +133,7 @@ class GenerativeDownscaler:
                 for at, values in self._finished(wave, scene, self._hourly(given)):
                     out[_rows(wave, first), at : at + values.shape[1]] = values
             return dataset(out, self.prior.scaling, given.stamps(), self.fine, attrs, first)
-        stream = Stream(scratch, shelf.digest(self, coarse, (first, members), seed))
+        stream = Stream(scratch, shelf.digest(self, [coarse, *beside], (first, members), seed))
         found = stream.resume()
         if found is None:
             stream.create(members, given.stamps(), self.fine, self.prior.scaling, attrs, first)
@@ -183,11 +183,12 @@ class GenerativeDownscaler:
         """Read back what `save` wrote."""
         return cls(**shelf.load(folder))
 
-    def _check(self, coarse: xr.Dataset, members: int) -> Conditions:
+    def _check(self, coarse: xr.Dataset, members: int, beside: Sequence[xr.Dataset] = ()) -> Conditions:
         if members < 1:
             raise FinescaleError(f"an ensemble has one member or more: {members}; ask for at least 1")
         check_coarse(coarse, self.coarse, self.variables, gaps_allowed=True)
-        given = conditions(coarse, self.coarsening, self.prior.scaling, self.error, self.prior.window)
+        scale = self.guidance.error_scale
+        given = conditions(coarse, self.coarsening, self.prior.scaling, scale, self.prior.window, beside)
         if self.prior.window > 1 or self.prior.predictors is not None:
             return given
         return frames(given, self.pace or self.coarsening.every, self._climate)

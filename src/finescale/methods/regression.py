@@ -3,6 +3,7 @@
 One member, whatever is asked: the deterministic yardstick of Jiang et al. (2025), arXiv 2510.23866.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from finescale.grid.grid import Grid
 from finescale.guidance.conditions import conditions
 from finescale.guidance.scene import Scene
 from finescale.methods import card
-from finescale.methods.downscaler import check_coarse
+from finescale.methods.downscaler import check_alone, check_coarse
 from finescale.methods.ensemble import dataset, physical
 from finescale.prior.card import Prior, load_prior, save_prior
 
@@ -49,10 +50,19 @@ class RegressionDownscaler:
         """Grid that it reads."""
         return self.coarsening.coarse
 
-    def __call__(self, coarse: xr.Dataset, *, members: int = 1, seed: int = 0, first: int = 0) -> xr.Dataset:
+    def __call__(
+        self,
+        coarse: xr.Dataset,
+        *,
+        members: int = 1,
+        seed: int = 0,
+        first: int = 0,
+        beside: Sequence[xr.Dataset] = (),
+    ) -> xr.Dataset:
         """Downscale."""
+        check_alone("a regression", beside)
         check_coarse(coarse, self.coarse, self.variables)
-        given = conditions(coarse, self.coarsening, self.prior.scaling, {})
+        given = conditions(coarse, self.coarsening, self.prior.scaling)
         scene, (begin, end) = Scene(self.prior, given, coarse), given.wanted
         blocks = [scene.mean(a, min(a + BLOCK, end)) for a in range(begin, end, BLOCK)]
         values = physical(np.concatenate(blocks)[None], self.prior.scaling)

@@ -2,11 +2,11 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import xarray as xr
 from safetensors.numpy import load_file, save_file
 
@@ -37,7 +37,6 @@ def save(folder: Path, method: "GenerativeDownscaler") -> None:
         "sampler": asdict(method.sampler),
         "guidance": asdict(method.guidance),
         "windows": asdict(method.windows),
-        "error": method.error,
         "pace": method.pace,
         "context_weight": method.context_weight,
         "group": method.group,
@@ -66,7 +65,6 @@ def load(folder: Path) -> dict[str, Any]:
         "guidance": GuidanceSpec(**body["guidance"] | {"std": std, "scales": scales}),
         "windows": WindowSpec(**body["windows"]),
         "climate": climate,
-        "error": body["error"],
         "pace": body["pace"],
         "context_weight": body["context_weight"],
         "group": body["group"],
@@ -74,12 +72,13 @@ def load(folder: Path) -> dict[str, Any]:
     }
 
 
-def digest(method: "GenerativeDownscaler", coarse: xr.Dataset, members: tuple[int, int], seed: int) -> str:
+def digest(
+    method: "GenerativeDownscaler", given: Sequence[xr.Dataset], members: tuple[int, int], seed: int
+) -> str:
     """Of everything that a request's result depends on."""
     specs = [asdict(s) for s in (method.sampler, method.guidance, method.windows)]
     what = [
         specs,
-        method.error,
         method.pace,
         method.context_weight,
         method.group,
@@ -87,11 +86,12 @@ def digest(method: "GenerativeDownscaler", coarse: xr.Dataset, members: tuple[in
         members,
         seed,
         method.prior.card,
-        str(coarse["time"].values),
+        [ds.to_dict(data=False) for ds in given],
     ]
     digest = hashlib.sha256(json.dumps(what, sort_keys=True, default=str).encode())
-    for name in method.prior.reads:
-        digest.update(np.ascontiguousarray(coarse[name].values).tobytes())
+    for ds in given:
+        for values in (ds[name].values for name in sorted(map(str, ds.variables))):
+            digest.update(str(values.tolist() if values.dtype == object else values.tobytes()).encode())
     codec = method.prior.codec
     learned = codec.state_dict() if isinstance(codec, Chain) else {}
     for tensor in (*method.prior.denoiser.state_dict().values(), *learned.values()):

@@ -1,7 +1,9 @@
 """The ledger: every stage of the flow, declared once; `dvc.yaml`, the flow and the command line read it."""
 
+from dataclasses import replace
+
 from finescale.pipeline.stage import Stage
-from finescale.pipeline.trainings import BLOCKS, STORE, static, trainings
+from finescale.pipeline.trainings import BLOCKS, SHARES, STORE, static, trainings
 from finescale.pipeline.wiring import ordered
 from finescale.settings import LatentPrior, Settings
 
@@ -26,7 +28,8 @@ def ledger(settings: Settings) -> tuple[Stage, ...]:
     for gcm in settings.data.gcms:
         stages += _gcm(settings, gcm)
     stages += trainings(settings)
-    stages += [_downscale(settings, method) for method in settings.downscale.methods]
+    for method in settings.downscale.methods:
+        stages += _downscale(settings, method)
     return ordered([*stages, *_judge(settings)])
 
 
@@ -126,24 +129,33 @@ def _gcm(settings: Settings, gcm: str) -> list[Stage]:
             run="correct.correct",
             options={"gcm": gcm},
             reads=("coarse-reference", f"historical-{gcm}", f"scenario-{gcm}"),
-            writes=(f"corrected-{gcm}", f"correction-{gcm}", f"bias-{gcm}", f"gates-corrected-{gcm}"),
-            settings=("seed", "correct", "gates"),
+            writes=(
+                f"corrected-{gcm}",
+                f"correction-{gcm}",
+                f"error-{gcm}",
+                f"bias-{gcm}",
+                f"gates-corrected-{gcm}",
+            ),
+            settings=("seed", "correct", f"data.gcms.{gcm}", "gates"),
             code=("bias", *GATE, "pipeline/stages/correct.py", *STORE),
         ),
     ]
 
 
-def _downscale(settings: Settings, method: str) -> Stage:
+def _downscale(settings: Settings, method: str) -> list[Stage]:
+    """The stage that runs a method, after the search for its constants where it wants one."""
     section = settings.downscale.sections.get(method)
-    own = ("downscale.bcsd",) if method == "bcsd" else ()
+    own = (f"downscale.{method}",) if method in ("bcsd", "gaussian") else ()
     model: tuple[str, ...] = ()
     code: tuple[str, ...] = DETERMINISTIC
     if method == "gaussian" or section is not None:
-        model, code = ("climate",), (*CARD, *LEARNED)
+        model, code = ("climate", *(f"error-{gcm}" for gcm in settings.data.gcms)), (*CARD, *LEARNED)
     if section is not None:
-        fitted = () if isinstance(settings.priors[section.prior], LatentPrior) else model
-        own, model = (f"downscale.{method}",), (*fitted, f"prior-{section.prior}")
-    return Stage(
+        code = (*code, "pipeline/stages/generate.py")
+        if isinstance(settings.priors[section.prior], LatentPrior):
+            model = tuple(name for name in model if name != "climate")
+        own, model = (f"downscale.{method}",), (*model, f"prior-{section.prior}")
+    stage = Stage(
         f"downscale-{method}",
         run="downscale.generative" if section else f"downscale.{method}",
         options={"method": method} if section else {},
@@ -164,6 +176,32 @@ def _downscale(settings: Settings, method: str) -> Stage:
         ),
         code=(*code, "grid", *BLOCKS, *GATE, "pipeline/stages/downscale.py", *STORE),
     )
+    if method not in _searched(settings):
+        return [stage]
+    search = Stage(
+        f"search-{method}",
+        run="search.search",
+        options={"method": method},
+        reads=tuple(name for name in stage.reads if not name.startswith("corrected-")),
+        writes=(f"search-{method}",),
+        settings=("seed", "split.validation", *SHARES, "coarse", f"downscale.{method}"),
+        code=(
+            *code,
+            "scores",
+            "grid",
+            *BLOCKS,
+            "pipeline/stages/downscale.py",
+            "pipeline/stages/search.py",
+            *STORE,
+        ),
+    )
+    return [search, replace(stage, reads=(*stage.reads, f"search-{method}"))]
+
+
+def _searched(settings: Settings) -> list[str]:
+    """The chosen methods whose constants are searched for."""
+    chosen = settings.downscale
+    return [m for m in chosen.methods if m in chosen.sections and chosen.sections[m].search is not None]
 
 
 def _judge(settings: Settings) -> list[Stage]:
@@ -206,6 +244,8 @@ def _judge(settings: Settings) -> list[Stage]:
                 *truths,
                 *ensembles,
                 *(f"bias-{gcm}" for gcm in settings.data.gcms),
+                *(f"error-{gcm}" for gcm in settings.data.gcms),
+                *(f"search-{method}" for method in _searched(settings)),
                 *gates,
             ),
             writes=("page", "figures"),

@@ -26,6 +26,7 @@ FAMILIES = {
     "gates": "reports/gates/{}",
     "model": "models/{}",
     "prior": "models/priors/{}",
+    "search": "models/searches/{}.json",
     "bias": "data/bias/{}.csv",
 }
 CHUNK_BYTES = 2 * 2**20

@@ -1,5 +1,6 @@
 """Offer the model that the settings name to the registry, with its evidence, and let the evidence decide."""
 
+import json
 from pathlib import Path
 
 import pandas as pd
@@ -77,12 +78,19 @@ def _card(project: Project, crps: pd.DataFrame) -> str:
     rows = "\n".join(
         f"| {r.variable} | {r.value:.4g} | {r.low:.4g} .. {r.high:.4g} |" for r in crps.itertuples()
     )
+    folder = project.root / store.path_of(f"model-{settings.registry.method}")
+    found = json.loads((folder / cards.FILE).read_text(encoding="utf-8"))
+    errors = "".join(
+        f"- {case}: " + ", ".join(f"{name} {value:.3g}" for name, value in known.items()) + "\n"
+        for case, known in found.get("standard_errors", {}).items()
+    )
+    errors = f"Standard error taken for the coarse data, in canonical units:\n\n{errors}\n" if errors else ""
     coarse, split = settings.coarse, settings.split
     return (
         f"Downscaling by `{settings.registry.method}`: {', '.join(settings.data.variables)} from "
         f"{coarse.factor} x {coarse.factor} cells every {coarse.every} hours to fine fields every hour.\n\n"
         f"Trained on {split.words('train')}, judged on {split.words('test')} against the coarsened truth:\n\n"
-        f"| variable | CRPS | interval |\n|---|---|---|\n{rows}\n\n"
+        f"| variable | CRPS | interval |\n|---|---|---|\n{rows}\n\n{errors}"
         "It knows the region, the season and the climate of its training period and no other; it answers on its own "
         "fine grid, for coarse data on its own coarse grid, in its own units.\n\n"
     )

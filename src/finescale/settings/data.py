@@ -58,6 +58,10 @@ class Series(Section):
     calendar: tuple[str, Literal["same-date", "nearest-day"]] | None = Field(
         None, description="Calendar to convert to and the policy; the source's own is kept when left out."
     )
+    same_days: bool = Field(
+        False,
+        description="Whether a coarse product has the weather of the reference's own days (an analysis).",
+    )
     gaps: Literal["refuse", "allow"] = Field(
         "refuse", description="Whether jumps in time (winters only) are meant."
     )

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from finescale.settings.section import Name, Section
 
@@ -105,6 +105,10 @@ class Guide(Section):
         "gaussian-cov"
     )
     gamma: float | None = Field(None, gt=0)
+    std: dict[Name, float] = Field(
+        default_factory=dict,
+        description="Standard deviation of sda by variable, in scaled units; R if left out.",
+    )
     gradient: Literal["detached", "exact"] = "detached"
     iterations: int = Field(1, ge=0)
     above: float = Field(0.0, ge=0)
@@ -122,6 +126,11 @@ class Guide(Section):
     physics: float = Field(
         0.0, ge=0, description="Length of the step towards physics, over the expected error; latent priors."
     )
+    error_scale: float = Field(
+        1.0,
+        ge=0,
+        description="Factor on the estimated standard error of the coarse data (R); 0 takes them as exact.",
+    )
 
 
 class Windows(Section):
@@ -130,6 +139,39 @@ class Windows(Section):
     stride: int | None = Field(None, ge=1)
     blend: Literal["centre", "taper"] = "taper"
     shift: bool = False
+
+
+class Search(Section):
+    """Constants to be chosen on the validation block before the method runs; all combinations are tried."""
+
+    gamma: tuple[float, ...] = Field((), description="Candidates of guidance.gamma.")
+    std: tuple[float, ...] = Field(
+        (),
+        description="Candidates of sda's standard deviation, in scaled units; chosen variable by variable.",
+    )
+    zeta: tuple[float, ...] = Field((), description="Candidates of guidance.zeta.")
+    error_scale: tuple[float, ...] = Field(
+        (), description="Candidates of guidance.error_scale; tried on coarse data blurred by the estimated R."
+    )
+    churn: tuple[float, ...] = Field((), description="Candidates of sampler.churn.")
+    hours: int = Field(
+        48, ge=12, description="Hours searched on; as many at the end of the block tell the gain."
+    )
+    members: int = Field(4, ge=2)
+    steps: int | None = Field(
+        None, ge=1, description="Steps of the sampler during the search; its own if left out."
+    )
+
+    @property
+    def candidates(self) -> dict[str, tuple[float, ...]]:
+        """What is tried, by name."""
+        return {name: getattr(self, name) for name in ("gamma", "std", "zeta", "error_scale", "churn")}
+
+    @model_validator(mode="after")
+    def _something_is_tried(self) -> "Search":
+        if not any(self.candidates.values()):
+            raise ValueError(f"a search needs candidates: give a list of {', '.join(self.candidates)}")
+        return self
 
 
 class Generative(Section):
@@ -148,5 +190,6 @@ class Generative(Section):
     context_weight: float = Field(
         1.0, ge=0, description="1 heeds the context, 0 ignores it, more exaggerates it (at twice the cost)."
     )
+    search: Search | None = Field(None, description="Constants to be chosen on the validation block first.")
     group: int = Field(4, ge=1, description="Members drawn together.")
     batch: int = Field(32, ge=1, description="Windows in one call of the network.")

@@ -22,6 +22,16 @@ class Bcsd(Section):
     harmonics: int = Field(2, ge=0, le=6, description="Harmonics of the year in the climatologies.")
 
 
+class Gaussian(Section):
+    """Conditional simulation of the fitted climate."""
+
+    error_scale: float = Field(
+        1.0,
+        ge=0,
+        description="Factor on the estimated standard error of the coarse data (R); 0 takes them as exact.",
+    )
+
+
 class Downscale(Section):
     """How each method is run; every further section is a generative method by its own name."""
 
@@ -33,6 +43,7 @@ class Downscale(Section):
     scenario: str = Field("ssp245", description="Experiment of the climate models that is downscaled.")
     period: Period | None = Field(None, description="Days of the climate models to downscale.")
     bcsd: Bcsd = Bcsd()
+    gaussian: Gaussian = Gaussian()
 
     @property
     def sections(self) -> Mapping[str, Generative]:

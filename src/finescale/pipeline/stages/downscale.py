@@ -1,8 +1,14 @@
 """Stages ``downscale-<method>``: fit the method, downscale every case, check what came out."""
 
+import json
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
 import xarray as xr
 
 from finescale.climate.subset import crop_period
+from finescale.methods import card
 from finescale.methods.bcsd import Bcsd
 from finescale.methods.bilinear import Bilinear
 from finescale.methods.downscaler import Downscaler
@@ -34,26 +40,55 @@ def gaussian(desk: Desk) -> None:
     fine = desk.open("reference")
     units = {str(name): str(field.attrs["units"]) for name, field in fine.data_vars.items()}
     fitted = GaussianClimate.from_dataset(desk.open("climate").compute())
-    _cases(desk, "gaussian", Gaussian(operator(desk, fine), units, fitted))
+    scale = desk.setting("downscale.gaussian").error_scale
+    _cases(desk, "gaussian", Gaussian(operator(desk, fine), units, fitted, scale))
 
 
 def generative(desk: Desk, method: str) -> None:
     """Draw from a trained prior, guided by the coarse data; a killed run goes on from its last block."""
     from finescale.pipeline.stages.generate import downscaler  # brings torch
 
-    _cases(desk, method, downscaler(desk, method))
+    _cases(desk, method, downscaler(desk, method), known=_searched(desk, method))
 
 
-def _cases(desk: Desk, method: str, downscaler: Downscaler) -> None:
+def _searched(desk: Desk, method: str) -> dict[str, Any]:
+    """What a search found out about the method, for its card: constants, and scores before and after."""
+    if (name := f"search-{method}") not in desk.stage.reads:
+        return {}
+    found = json.loads(desk.path(name).read_text(encoding="utf-8"))
+    return {"search": {key: found[key] for key in ("chosen", "best", "before", "after")}}
+
+
+def _cases(
+    desk: Desk, method: str, downscaler: Downscaler, known: Mapping[str, object] = MappingProxyType({})
+) -> None:
     """Save the method, then downscale the coarsened truth and each climate model."""
-    downscaler.save(desk.new(f"model-{method}"))
+    folder = desk.new(f"model-{method}")
+    downscaler.save(folder)
+    errors = standard_errors(desk)
+    card.add(folder, {"standard_errors": errors, **known})
     members, seed = desk.setting("downscale.members"), desk.setting("seed")
     wanted = [name for name in desk.stage.writes if name.startswith("ensemble-")]
     for done, name in enumerate(wanted):
         desk.progress("cases", done, len(wanted))
         case = name.removeprefix(f"ensemble-{method}-")
-        desk.save(name, downscaler(conditions(desk, case), members=members, seed=seed))
+        coarse = conditions(desk, case)
+        for variable, error in errors.get(case, {}).items():
+            coarse[variable].attrs["standard_error"] = error
+        desk.save(name, downscaler(coarse, members=members, seed=seed))
     check(desk, "ensemble", wanted, f"gates-{method}")
+
+
+def standard_errors(desk: Desk) -> dict[str, dict[str, float]]:
+    """Roots of the diagonal of R, by case and variable; what is coarsened here is exact."""
+    errors = {}
+    for name in desk.stage.reads:
+        if name.startswith("error-"):
+            found = desk.open(name)["R"]
+            stds = found.to_numpy().diagonal() ** 0.5
+            names = map(str, found["variable"].values)
+            errors[f"gcm-{name.removeprefix('error-')}"] = dict(zip(names, map(float, stds), strict=True))
+    return errors
 
 
 def conditions(desk: Desk, case: str) -> xr.Dataset:

@@ -1,10 +1,12 @@
 """Stage ``report``: the page that people look at."""
 
+import json
+
 import pandas as pd
 
 from finescale import __version__
 from finescale.pipeline.desk import Desk
-from finescale.pipeline.stages.downscale import conditions
+from finescale.pipeline.stages.downscale import conditions, standard_errors
 from finescale.pipeline.stages.score import truth_by_case
 from finescale.report.case import Case
 from finescale.report.page import write_page
@@ -41,6 +43,36 @@ def report(desk: Desk) -> None:
     folder.rmdir()
 
 
+def _errors(desk: Desk) -> dict[str, str]:
+    """How far each climate model's corrected fields may lie from the truth that they stand for."""
+    units = {
+        str(name): field.attrs["units"] for name, field in desk.open("coarse-reference").data_vars.items()
+    }
+    return {
+        case: ", ".join(f"{name} {value:.3g} {units[name]}" for name, value in found.items())
+        for case, found in standard_errors(desk).items()
+    }
+
+
+def _searches(desk: Desk) -> dict[str, str]:
+    """What each search chose, and its scores before and after on hours that it had not seen."""
+    lines = {}
+    for name in desk.stage.reads:
+        if name.startswith("search-"):
+            found = json.loads(desk.path(name).read_text(encoding="utf-8"))
+            chosen = json.dumps(found["chosen"], sort_keys=True) if found["chosen"] else "nothing better"
+            scores = "; ".join(
+                f"{when}: CRPS {_numbers(found[when]['crps'])}, spread-skill {_numbers(found[when]['spread_skill'])}"
+                for when in ("before", "after")
+            )
+            lines[name.removeprefix("search-")] = f"{chosen}; {scores}"
+    return lines
+
+
+def _numbers(values: dict[str, float]) -> str:
+    return ", ".join(f"{name} {value:.3g}" for name, value in sorted(values.items()))
+
+
 def _gates(desk: Desk) -> list[pd.DataFrame]:
     """Every gate's table of limits."""
     folders = (desk.path(name) for name in desk.stage.reads if name.startswith("gates-"))
@@ -70,6 +102,8 @@ def _provenance(desk: Desk) -> dict[str, object]:
             "finescale": __version__,
         },
         **sources,
+        "standard error of the coarse data (R)": {"perfect": "0, coarsened here", **_errors(desk)},
+        "constants chosen on the validation block": _searches(desk),
         "content hashes": {
             name: desk.digest(name) for name in desk.stage.reads if not name.startswith("gates-")
         },
