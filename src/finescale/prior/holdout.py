@@ -92,7 +92,8 @@ def lesson(trial: "GaussianClimate", unseen: xr.Dataset) -> Lesson:
         return Lesson(variance, correlation, residual, 0.0)
     arrays = trial.tensors()
     lessons = [Lesson(variance, correlation, residual, trust) for trust in TRUSTS]
-    errors = [_error(trial.with_tensors(one.applied(arrays)), unseen) for one in lessons]
+    x, when = even_windows(unseen, trial.scaling, trial.mask.numpy(), _FRAMES, _WINDOWS)
+    errors = [_error(trial.with_tensors(one.applied(arrays)), x, when) for one in lessons]
     return lessons[int(np.argmin(errors))]
 
 
@@ -146,9 +147,8 @@ def _by_rank(found: Array, fitted: Array) -> tuple[Array, Array]:
     return np.exp(np.interp(rank, centre, ratio)), correlation
 
 
-def _error(climate: "GaussianClimate", unseen: xr.Dataset) -> float:
-    """Mean over noise levels and variables of the log error of denoising windows."""
-    x, when = even_windows(unseen, climate.scaling, climate.mask.numpy(), _FRAMES, _WINDOWS)
+def _error(climate: "GaussianClimate", x: Tensor, when: Tensor) -> float:
+    """Mean over noise levels and variables of the log error of denoising windows ``[N, T, C, H, W]``."""
     eps = torch.randn(x.shape, generator=torch.Generator().manual_seed(0))
     total = [_log_error(climate.denoise(x + s * eps, torch.tensor(s), when), x) for s in _NOISE]
     return float(np.mean(total))
