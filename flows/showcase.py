@@ -16,6 +16,7 @@ from finescale.pipeline.stage import Stage
 from finescale.pipeline.store import path_of
 from finescale.pipeline.verdict import skill_table, where
 from finescale.service.finish import Manifest
+from finescale.service.promoting import Decision
 
 LARGEST = 600_000  # bytes of a picture that travels inside an artifact
 
@@ -65,3 +66,11 @@ def product(manifest: Manifest) -> None:
         ["## Pieces", *counts, "", "## Where", f"- {folder / 'catalogue.json'}", f"- {manifest.path}"]
     )
     create_markdown_artifact(markdown=text, key="product", description="What was produced and where it lies")
+
+
+def decision(made: Decision) -> None:
+    """Publish what became of a challenger, and the proof."""
+    if not made.proof.empty:
+        rows = [{str(key): value for key, value in row.items()} for row in made.proof.to_dict("records")]
+        create_table_artifact(table=rows, key="proof", description="CRPS of both on the same held-out days")
+    create_markdown_artifact(markdown=made.text, key="decision", description="What became of the challenger")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from flows.forms import Build
+from flows.forms import Build, Promote
 from flows.pieces import Produce
 
 from finescale.settings import Production
@@ -43,6 +43,21 @@ def test_what_a_production_leaves_empty_is_the_projects() -> None:
     assert [str(day) for day in asked.periods[0]] == ["2015-01-10", "2015-01-16"]
     with pytest.raises(ValueError, match="periods"):
         Produce(periods=("January",))
+
+
+def test_other_days_come_in_pairs() -> None:
+    assert Promote().days() is None
+    asked = Promote(challenger="4", first="2003-01-05", last="2003-02-03")
+    assert [str(day) for day in asked.days()] == ["2003-01-05", "2003-02-03"]
+    assert asked.title == "promote 4 on 2003-01-05 to 2003-02-03"
+    for wrong in ({"first": "2003-01-05"}, {"first": "2003-02-03", "last": "2003-01-05"}):
+        with pytest.raises(ValueError, match="give both or neither"):
+            Promote(**wrong)
+
+
+def test_three_deployments() -> None:
+    body = yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))
+    assert [deployment["name"] for deployment in body["deployments"]] == ["build", "produce", "promote"]
 
 
 def test_every_deployment_has_its_flow_and_a_schedule_that_sleeps() -> None:
