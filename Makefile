@@ -17,12 +17,13 @@ unexport PYTHONDONTWRITEBYTECODE PYTHONPATH
 
 ON_PATH := PATH="$$PWD/.venv/bin:$$PATH" PREFECT_HOME="$$PWD/.prefect"
 
-.PHONY: help demo demo-all up down test lint check-fresh lock clean
+.PHONY: oracle help demo demo-all up down test lint check-fresh lock clean
 
 help:
 	@echo "make demo         bring the small invented world through the whole pipeline (10 minutes, 2 cores)"
 	@echo "make demo-all     every method there is, in a workspace of its own; its pages: reports/demo-all (an hour)"
 	@echo "make up           Prefect's server, a worker and the pages on this machine, with the deployments; make down ends them"
+	@echo "make oracle       guidances where the exact posterior is known, as a table"
 	@echo "make test         style, types and tests"
 	@echo "make check-fresh  both, in a fresh clone"
 	@echo "make lock         regenerate constraints.txt from the newest versions that pyproject.toml allows"
@@ -45,6 +46,9 @@ demo-all: .venv/.ready
 
 up down: .venv/.ready
 	@$(ON_PATH) .venv/bin/python -m flows.operate $@
+
+oracle: .venv/.ready
+	@.venv/bin/python benchmarks/oracle.py
 
 lint: .venv/.ready
 	@.venv/bin/ruff check src flows tests benchmarks
