@@ -21,7 +21,7 @@ from mlflow.exceptions import MlflowException
 from finescale.methods import recipes
 from finescale.registry import tracking
 
-from .conftest import Project, environment
+from .conftest import ROOT, Project, environment
 
 Ask = Callable[[dict[str, Any]], tuple[int, dict[str, Any]]]
 
@@ -45,6 +45,15 @@ def test_the_champion_answers_in_another_process(finished: Project, expected: xr
     coarse = str(finished.root / "data" / "coarse-reference.zarr")
     finished.call(sys.executable, "-c", CONSUMER, str(finished.root), coarse, str(tmp_path / "out.nc"))
     xr.testing.assert_equal(xr.load_dataset(tmp_path / "out.nc"), expected)
+
+
+def test_the_notebook_runs_from_top_to_bottom(finished: Project, tmp_path) -> None:
+    body = json.loads((ROOT / "docs" / "notebooks" / "consume.ipynb").read_text(encoding="utf-8"))
+    cells = ["".join(cell["source"]) for cell in body["cells"] if cell["cell_type"] == "code"]
+    check = "assert ensemble.sizes['member'] >= 1 and fan.notnull().all() and version.tags"
+    program = tmp_path / "notebook.py"
+    program.write_text("\n\n".join([*cells, check]), encoding="utf-8")
+    finished.call(sys.executable, str(program))
 
 
 def test_the_shell_gives_the_same(finished: Project, expected: xr.Dataset, tmp_path) -> None:
