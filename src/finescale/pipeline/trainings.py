@@ -28,7 +28,7 @@ def trainings(settings: Settings) -> list[Stage]:
         run="prior.climate",
         reads=("reference",),
         writes=("climate",),
-        settings=("seed", "split.train", *SHARES, "climate"),
+        settings=("split.train", *SHARES, "climate"),
         code=code,
     )
     pixel = [
