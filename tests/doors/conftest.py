@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -104,10 +105,9 @@ def environment(home: Path) -> dict[str, str]:
     }
 
 
-def make_project(root: Path) -> Project:
-    """Lay a tiny project out: settings, sources, DVC's folder; nothing run yet."""
-    root.mkdir(parents=True)
-    body = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8")) | TINY
+def tiny_settings() -> dict[str, Any]:
+    """The settings of the tiny project: the demo's, smaller."""
+    body: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8")) | TINY
     # Only what needs no training: the methods that learn have tests of their own.
     body["downscale"] = {
         "methods": ["bilinear", "bcsd"],
@@ -119,6 +119,13 @@ def make_project(root: Path) -> Project:
     del body["priors"]
     body["data"]["variables"] = ["psl", "tas"]
     del body["data"]["gcms"]["standard"]
+    return body
+
+
+def make_project(root: Path) -> Project:
+    """Lay a tiny project out: settings, sources, DVC's folder; nothing run yet."""
+    root.mkdir(parents=True)
+    body = tiny_settings()
     (root / "params.yaml").write_text(yaml.safe_dump(body, sort_keys=False), encoding="utf-8")
     shutil.copytree(ROOT / "src", root / "src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
     (root / ".dvc").mkdir()

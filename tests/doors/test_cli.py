@@ -102,8 +102,8 @@ def test_a_misspelt_parameter(project: Project) -> None:
 
 def test_the_flow_names_a_misspelt_parameter(project: Project) -> None:
     project.set(correct={"method": "eqm", "calibration": ["2001-01-01", "2001-04-10"], "windw": 35})
-    code = "import sys; from pathlib import Path; from flows import build, embedded; "
-    code += "sys.exit(embedded.run(build.build, Path.cwd()))"
+    code = "import sys; from pathlib import Path; from flows import build, embedded, forms; "
+    code += "sys.exit(embedded.run(build.build, forms.Build(root=Path.cwd())))"
     done = project.call(sys.executable, "-c", code, check=False)
     assert done.returncode == 2
     assert [

@@ -11,11 +11,11 @@ import pytest
 
 from finescale.pipeline.ledger import ledger
 from finescale.pipeline.store import path_of, remove
-from finescale.settings import load_settings
+from finescale.settings import Settings, load_settings
 
-from .conftest import ROOT, Project, environment
+from .conftest import Project, environment, tiny_settings
 
-STAGES = [s.name for s in ledger(load_settings(ROOT / "params.yaml")) if not s.name.endswith("-standard")]
+STAGES = [s.name for s in ledger(Settings.model_validate(tiny_settings()))]
 
 
 def start(project: Project, name: str) -> subprocess.Popen[bytes]:

@@ -82,7 +82,7 @@ def test_a_start_from_a_climate_of_fields_is_refused(prior, coarse):
 
 
 def test_the_decoded_operator_and_its_gradient_agree(prior, coarse):
-    given = conditions(coarse, operator(), prior.scaling, {})
+    given = conditions(coarse, operator(), prior.scaling)
     scene = Scene(prior, given, coarse)
     segment = scene.observation().segment(given.first, given.first + 8)
     generator = torch.Generator().manual_seed(0)
@@ -100,7 +100,7 @@ def test_steps_towards_physics_lower_its_loss(prior, coarse):
     from finescale.guidance.nudge import PhysicsNudge
 
     nudge = PhysicsNudge.of(prior, operator(), 0.05)
-    given = conditions(coarse, operator(), prior.scaling, {})
+    given = conditions(coarse, operator(), prior.scaling)
     context = Scene(prior, given, coarse).context.frames(0, 2)
     z = 3 * torch.randn(1, 2, *prior.denoiser.mask.shape, generator=torch.Generator().manual_seed(0))
     told = nudge.mean.told(context)

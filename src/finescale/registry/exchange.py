@@ -1,5 +1,6 @@
 """What goes in and out of a served model: datasets, files, or plain lists for REST."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -46,8 +47,14 @@ def as_dataset(given: Any, variables: dict[str, str]) -> xr.Dataset:  # noqa: AN
         raise FinescaleError(
             f"coarse data must hold time, lat, lon and {', '.join(variables)}: missing {missing}"
         )
-    said = given.get("units")
-    units = variables | (dict(said) if isinstance(said, dict) else {})
+    said = given.get("units", {})
+    if isinstance(said, np.ndarray):  # a server makes an array of everything
+        said = said.item() if said.size == 1 else said.tolist()
+    if not isinstance(said, Mapping):
+        raise FinescaleError(
+            f"units must be a dictionary of names and units: found {said!r}; mend the request"
+        )
+    units = variables | dict(said)
     try:
         fields = {
             name: (("time", "lat", "lon"), np.asarray(given[name], dtype=np.float32), {"units": units[name]})

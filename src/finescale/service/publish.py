@@ -34,7 +34,8 @@ def publish(out: Path, base: str | None = None) -> Path:
         The catalogue's JSON file.
     """
     body = read_manifest(out)
-    address = (base or out.resolve().as_uri()).rstrip("/")
+    # Not `as_uri`: readers of the catalogue take a blank written as %20 literally.
+    address = (base or f"file://{out.resolve().as_posix()}").rstrip("/")
     tables = [(entry, "1hr") for entry in body["pieces"] if "store" in entry]
     tables += [(entry, str(entry["table_id"])) for entry in body["summaries"]]
     rows = [row for entry, table in tables for row in _rows(out, address, entry, table)]
