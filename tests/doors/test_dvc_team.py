@@ -10,6 +10,8 @@ import yaml
 
 from .conftest import ROOT, Project
 
+pytestmark = pytest.mark.slow  # minutes of registrations and clones
+
 
 def git(root: Path, *words: str) -> None:
     identity = ("-c", "user.name=a", "-c", "user.email=a@b")
