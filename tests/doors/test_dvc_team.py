@@ -44,6 +44,11 @@ def test_a_clone_pulls_and_has_nothing_to_run(shared: Project) -> None:
     assert "Running stage" not in done.stdout
     assert "up to date" in done.stdout
     assert clone.locked() == shared.locked()
+    # A checkpoint by its name, without the project's history of files.
+    clone.dvc("artifacts", "get", ".", "model-bcsd", "-o", "fetched")
+    assert {p.name for p in (other / "fetched").iterdir()} == {
+        p.name for p in (other / "models/bcsd").iterdir()
+    }
 
 
 def test_an_experiment_stands_beside_the_workspace(shared: Project) -> None:
