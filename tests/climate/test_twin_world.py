@@ -67,6 +67,8 @@ def test_every_file_is_whole_and_in_canonical_units(world):
         assert np.isfinite(field.values).all()
         assert field.attrs["standard_name"] == variable.standard_name
         assert field.attrs["units"] == ("%" if variable.name == "sftlf" else variable.units)
+        if variable.name == "sftlf":
+            assert field.min() >= 0 and 50 < field.max() <= 100
         if not variable.static:
             assert variable.low <= field.min() and field.max() <= variable.high
         if row["format"] == "zarr":

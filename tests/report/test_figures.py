@@ -19,19 +19,35 @@ METHODS = [
 ]  # fmt: skip
 
 
-def test_a_moved_storm_is_as_far_off_as_it_was_moved(truth, coarsening):
-    """A low that wanders; the ensemble has it four columns farther east."""
+def lows(truth, column, shift=0, row=5):
+    """A low that wanders for ten hours; `column` is where it starts."""
     psl = np.full(truth["psl"].shape, 101_000.0)
-    for t in range(len(psl)):
-        psl[t, 5, 2 + t % 8] = 96_000.0
-    here = truth.assign(psl=(truth["psl"].dims, psl))
-    moved = here.assign(psl=(truth["psl"].dims, np.roll(psl, 4, axis=2)))
-    case = Case("perfect", here, coarsening.apply(here), {"same": here, "east": moved})
-    alt = tracks.tracks(case, style(["same", "east"]), None).alt
-    found = dict(re.findall(r"(same|east) (\d+) km", alt))
+    for t in range(40, 50):
+        psl[t, row, column + (t - 40) // 2 + shift] = 96_000.0 + 10 * abs(t - 45)
+    return truth.assign(psl=(truth["psl"].dims, psl))
+
+
+def test_a_moved_storm_is_as_far_off_as_it_was_moved(truth, coarsening):
+    """The ensemble has the low four columns farther east, or on the rim where nobody knows its centre."""
+    here = lows(truth, 3)
+    members = {"same": here, "east": lows(truth, 3, 4), "rim": lows(truth, 3, row=0)}
+    case = Case("perfect", here, coarsening.apply(here), members)
+    assert case.storm_hour == 45
+    alt = tracks.tracks(case, style(list(members)), None).alt
+    found = dict(re.findall(r"(same|east) (\d+) km in 100 %", alt))
     degrees = 4 * 0.15 * np.cos(np.deg2rad(truth["lat"].values[5]))
     assert found["same"] == "0"
     assert float(found["east"]) == pytest.approx(degrees * 111.2, abs=1.0)
+    assert "rim nowhere in 0 %" in alt
+
+
+def test_a_case_without_a_storm_says_so(truth, coarsening):
+    calm = lows(truth, 3, row=0)
+    case = Case("calm", calm, coarsening.apply(calm), {"ours": truth})
+    assert tracks.tracks(case, style(["ours"]), None).startswith(
+        "No storm crosses the domain in the case calm"
+    )
+    assert case.storm_hour == 45  # the lowest pressure all the same
 
 
 def test_no_pressure_no_track(case):

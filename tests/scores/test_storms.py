@@ -19,9 +19,9 @@ def low(depth, *, shift=0, row=10, hours=20, peak=9):
     return psl, strength / 100 * np.exp(-away / 60)
 
 
-def found(psl, speed, threshold=10.0):
+def found(psl, speed, threshold=10.0, like=None):
     peak = None if speed is None else speed.reshape(len(speed), -1).max(axis=1)
-    return storms.storm(*storms.lows(psl), peak, GRID, threshold=threshold)
+    return storms.storm(*storms.centres(psl, GRID), peak, threshold=threshold, like=like)
 
 
 def test_depth_hour_track_and_wind_are_those_put_in():
@@ -35,17 +35,59 @@ def test_depth_hour_track_and_wind_are_those_put_in():
 
 def test_errors_are_the_shifts_put_in():
     truth = found(*low(4000))
-    other = storms.compare(found(*low(3000, row=13, peak=11)), truth)
+    other = storms.compare([found(*low(3000, row=13, peak=11), like=truth)], truth)
     assert other["storm_depth"] == pytest.approx(1000)
     assert other["storm_time"] == 2 and other["storm_wind_time"] == 2
     assert other["storm_track"] == pytest.approx(0.3 * 111.195, rel=0.01)
     assert other["storm_wind"] == pytest.approx(10)
-    assert set(storms.compare(truth, truth).values()) == {0.0}
+    same = storms.compare([truth, truth], truth)
+    assert same.pop("storm_hits") == 1.0 and set(same.values()) == {0.0}
 
 
 def test_without_wind_only_the_low_is_compared():
     calm = found(low(4000)[0], None)
-    assert set(storms.compare(calm, calm)) == {"storm_depth", "storm_time", "storm_track"}
+    assert set(storms.compare([calm], calm)) == {"storm_depth", "storm_time", "storm_track", "storm_hits"}
+
+
+def test_a_low_on_the_rim_is_no_storm_however_deep():
+    psl, _ = low(4000)
+    psl[3, 0, 7] = psl[5, -1, 7] = psl[6, 20, 0] = psl[8, 20, -1] = 90_000
+    storm = found(psl, None)
+    assert storm.depth == pytest.approx(101_300 - 4000)
+    assert np.isnan(storm.track[[3, 5, 6, 8]]).all() and np.isfinite(storm.track[[4, 7, 9]]).all()
+    flat = found(np.full((5, 40, 50), 100_000.0), None)
+    assert flat.hour == -1 and np.isnan(flat.depth) and np.isnan(flat.track).all()
+    narrow = storms.centres(np.random.default_rng(0).normal(size=(4, 2, 9)), GRID)
+    assert np.isnan(narrow[0]).all() and np.isnan(narrow[1]).all()
+
+
+def test_the_hours_of_a_storm_have_no_break_in_them():
+    psl, _ = low(4000, hours=40, peak=9)
+    psl[3, 0, 0] = 90_000
+    assert found(psl, None).hours == slice(4, 9 + storms.REACH + 1)
+
+
+def test_a_member_is_searched_for_the_same_storm_only():
+    """A deeper low two days later is another storm; hours without the low count as missed."""
+    truth = found(low(3000, hours=72, peak=9)[0], None)
+    late = low(4000, hours=72, peak=60, shift=-100)[0]
+    both = np.minimum(low(2000, hours=72, peak=12)[0], late)
+    assert found(both, None).hour == 60
+    member = found(both, None, like=truth)
+    assert member.hour == 12
+    blind = found(np.full((72, 40, 50), 100_000.0), None, like=truth)
+    errors = storms.compare([member, blind], truth)
+    assert errors["storm_time"] == 3 and errors["storm_depth"] == pytest.approx(1000)
+    assert errors["storm_hits"] == 0.5
+    missed = storms.compare([blind], truth)
+    assert missed["storm_hits"] == 0.0 and np.isnan(missed["storm_track"]) and np.isnan(missed["storm_depth"])
+
+
+def test_without_a_true_storm_there_is_nothing_to_be_right_about():
+    nothing = found(np.full((20, 40, 50), 100_000.0), None)
+    errors = storms.compare([found(low(4000)[0], None, like=nothing)], nothing)
+    assert set(errors) == {"storm_depth", "storm_time", "storm_track", "storm_hits"}
+    assert np.isnan(list(errors.values())).all()
 
 
 def test_great_circle_of_a_degree_and_a_quarter():

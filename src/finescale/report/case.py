@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
+
+from finescale.grid.grid import Grid
+from finescale.scores import storms
+from finescale.scores.storms import Storm
 
 BLOCK_HOURS = 240
 
@@ -43,20 +48,38 @@ class Case:
             shared &= set(ds.data_vars)
         return sorted(str(name) for name in shared if "time" in self.truth[name].dims)
 
+    @cached_property
+    def storm(self) -> Storm | None:
+        """The truth's deepest low inside the domain; None without pressure."""
+        if "psl" not in self.variables:
+            return None
+        grid = Grid.from_dataset(self.truth)
+        found = [storms.centres(values, grid) for values in self._blocks("psl")]
+        depth, track = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        return storms.storm(depth, track)
+
+    @cached_property
     def storm_hour(self) -> int:
-        """Position of the hour worth looking at: the deepest pressure, else the largest field of the first variable."""
+        """Position of the hour worth looking at.
+
+        The deepest hour of the storm; where no low comes inside, the hour of the lowest pressure; without pressure,
+        that of the largest value of the first variable.
+        """
+        if self.storm is not None and self.storm.hour >= 0:
+            return self.storm.hour
         names = self.variables
-        name = "psl" if "psl" in names else names[0]
+        if "psl" in names:
+            return int(np.concatenate([v.min(axis=(1, 2)) for v in self._blocks("psl")]).argmin())
+        return int(np.concatenate([v.max(axis=(1, 2)) for v in self._blocks(names[0])]).argmax())
+
+    def _blocks(self, name: str) -> Iterator[NDArray[np.floating]]:
         values = self.truth[name].transpose("time", "lat", "lon")
-        peak: list[NDArray[np.floating]] = []
         for a in range(0, values.sizes["time"], BLOCK_HOURS):
-            block = values.isel(time=slice(a, a + BLOCK_HOURS)).to_numpy()
-            peak.append(-block.min(axis=(1, 2)) if name == "psl" else block.max(axis=(1, 2)))
-        return int(np.concatenate(peak).argmax())
+            yield values.isel(time=slice(a, a + BLOCK_HOURS)).to_numpy()
 
     def window(self, hours: int) -> slice:
         """The stretch of so many hours around the storm, within the series."""
         total = self.truth.sizes["time"]
         length = min(hours, total)
-        start = min(max(0, self.storm_hour() - length // 2), total - length)
+        start = min(max(0, self.storm_hour - length // 2), total - length)
         return slice(start, start + length)

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from finescale.grid.grid import Grid
 from finescale.report.case import Case
 from finescale.report.display import hour, shown
+from finescale.report.maps import land_share
 
 BUDGET = 24 * 2**20  # bytes of all fields before they are deflated
 LONGEST, SHORTEST = 72, 24
@@ -73,6 +74,7 @@ def coastline(land: NDArray[np.floating]) -> list[list[int]]:
 
 def _case(case: Case, default: str, hours: int, static: xr.Dataset | None) -> dict[str, Any]:
     window = case.window(hours)
+    land = land_share(static)
     clock = case.truth["time"].to_numpy()[window]
     grid, coarse_grid = Grid.from_dataset(case.truth), Grid.from_dataset(case.coarse)
     stamps = np.flatnonzero(np.isin(clock, case.coarse["time"].to_numpy()))
@@ -83,11 +85,11 @@ def _case(case: Case, default: str, hours: int, static: xr.Dataset | None) -> di
     )
     return {
         "hours": [hour(t) for t in clock],
-        "storm": int(case.storm_hour() - window.start),
+        "storm": int(case.storm_hour - window.start),
         "lat": list(grid.lat),
         "lon": list(grid.lon),
         "coarse": {"shape": list(coarse_grid.shape), "stamps": stamps.tolist()},
-        "coast": coastline(_share(static)) if static is not None and "sftlf" in static else [],
+        "coast": [] if land is None else coastline(land.to_numpy()),
         "methods": {m: min(_kept(m, default), case.ensembles[m].sizes["member"]) for m in names},
         "variables": {
             name: _variable(case, name, names, default, window, clock[stamps]) for name in case.variables
@@ -129,11 +131,6 @@ def _fields(case: Case, default: str) -> int:
 
 def _cells(case: Case) -> int:
     return case.truth.sizes["lat"] * case.truth.sizes["lon"]
-
-
-def _share(static: xr.Dataset) -> NDArray[np.floating]:
-    land = static["sftlf"].transpose("lat", "lon").to_numpy()
-    return land / 100 if land.max() > 1.5 else land
 
 
 def _lookup(name: str) -> str:

@@ -1,14 +1,13 @@
-"""All figures of the report, and their files."""
+"""All figures about one case."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-import pandas as pd
 import xarray as xr
 
 from finescale.grid.grid import Grid
-from finescale.report import calibration, curves, fans, maps, motion, skill, tracks
+from finescale.report import calibration, curves, fans, maps, motion, tracks
 from finescale.report.canvas import Picture
 from finescale.report.case import Case
 from finescale.report.diagnosis import diagnose
@@ -24,7 +23,7 @@ def case_figures(
     methods: Sequence[str],
     static: xr.Dataset | None,
     seed: int = 0,
-) -> dict[str, list[Picture]]:
+) -> dict[str, list[Picture | str]]:
     """Draw everything about one case.
 
     Args:
@@ -36,7 +35,7 @@ def case_figures(
         seed: Seed of broken ties between ranks.
 
     Returns:
-        Pictures by section: maps, tracks, fans, ranks, spectra, tail.
+        Pictures by section: maps, tracks, fans, ranks, spectra, tail; words where there is nothing to draw.
     """
     found = {
         method: {name: diagnose(case, method, name, seed=seed) for name in case.variables}
@@ -65,8 +64,3 @@ def case_figures(
             for name in case.variables
         ],
     }
-
-
-def skill_figure(scorecard: pd.DataFrame, methods: Sequence[str]) -> Picture:
-    """Draw the CRPS of every method with its interval, one panel a case and variable."""
-    return skill.bars(scorecard, methods)

@@ -14,23 +14,10 @@ import pandas as pd
 import xarray as xr
 
 from finescale.errors import FinescaleError
-from finescale.report import animation, explorer, figures, tables, verdict
-from finescale.report.canvas import Picture
+from finescale.report import explorer, tables, verdict
 from finescale.report.case import Case
-from finescale.report.mending import mending
+from finescale.report.gallery import Gallery, films
 from finescale.scores.table import lines
-
-SECTIONS = {
-    "maps": (
-        "The storm in maps",
-        "One hour, all variables: what the coarse model knew and what was made of it.",
-    ),
-    "fans": ("The storm in time", "The ensemble at a few points, with the truth that it did not see."),
-    "tracks": ("The storm's track", "Where the lowest pressure went, in the truth and in the members."),
-    "ranks": ("Calibration", "Where the truth falls among the members."),
-    "spectra": ("Spectra", "How much there is at each scale, in space and in time."),
-    "tail": ("Extremes", "The tail of the distribution, cell by cell."),
-}
 
 
 def write_page(
@@ -67,39 +54,30 @@ def write_page(
     """
     if scorecard.empty:
         raise FinescaleError("a report is about scores: the scorecard is empty; run the stage score first")
-    card = lines(scorecard)
     methods = _ordered(scorecard, default, baselines)
-    drawn = _draw(cases, scorecard, methods, default, baselines, static, seed)
+    gallery = Gallery.draw(
+        cases,
+        scorecard,
+        methods,
+        default=default,
+        baselines=baselines,
+        static=static,
+        bias=bias,
+        seed=seed,
+    )
     shelf = folder / "figures"
     shelf.mkdir(parents=True, exist_ok=True)
-    mended = [] if bias is None else mending(bias)
-    for picture in mended:
+    for picture in gallery.pictures():
         picture.write(shelf)
-    films = [
-        animation.animate(c, default if default in c.ensembles else next(iter(c.ensembles)), shelf)
-        for c in cases
-    ]
-    for pictures in [p for sections in drawn.values() for p in sections.values()]:
-        for picture in pictures:
-            picture.write(shelf)
-    content = {
+    content = _scores(scorecard, methods, default, baselines) | {
         "title": title,
-        "default": default,
-        "verdict": verdict.judge(scorecard, default=default, baselines=baselines),
-        "skill": drawn.pop("")["skill"][0],
-        "tables": [
-            (c, tables.skill_table(card, c, methods=methods))
-            for c in dict.fromkeys(x.case for x in card if x.metric == "crps")
-        ],
-        "scores": _script(tables.compact(scorecard)),
-        "goals": tables.GOAL_WORDS,
-        "crps": tables.METRICS["crps"][0],
-        "sections": _sections(drawn),
+        "skill": gallery.skill,
+        "sections": gallery.sections(),
+        "mended": gallery.mended,
+        "storms": films(cases, default, shelf),
         "explorer": _script(explorer.pack(cases, default=default, static=static)) if cases else "",
         "gates": _gates(gates),
         "bias": bias,
-        "mended": mended,
-        "storms": [(case.name, path.name) for case, path in zip(cases, films, strict=True)],
         "provenance": _groups(provenance or {}),
     }
     page = folder / "index.html"
@@ -107,43 +85,29 @@ def write_page(
     return page
 
 
+def _scores(
+    scorecard: pd.DataFrame, methods: Sequence[str], default: str, baselines: Sequence[str]
+) -> dict[str, object]:
+    """What the page says of the scores: the verdict, the tables, and the numbers behind the choices."""
+    card = lines(scorecard)
+    return {
+        "default": default,
+        "verdict": verdict.judge(scorecard, default=default, baselines=baselines),
+        "tables": [
+            (c, tables.skill_table(card, c, methods=methods))
+            for c in dict.fromkeys(x.case for x in card if x.metric == "crps")
+        ],
+        "scores": _script(tables.compact(scorecard)),
+        "goals": tables.GOAL_WORDS,
+        "crps": tables.METRICS["crps"][0],
+    }
+
+
 def _ordered(scorecard: pd.DataFrame, default: str, baselines: Sequence[str]) -> list[str]:
     """Put the default first, other methods next, baselines and the noise floor last."""
     present = list(dict.fromkeys(scorecard["method"]))
     last = [m for m in (*baselines, verdict.FLOOR) if m in present and m != default]
     return [m for m in [default] if m in present] + [m for m in present if m not in {default, *last}] + last
-
-
-def _draw(
-    cases: Sequence[Case],
-    scorecard: pd.DataFrame,
-    methods: Sequence[str],
-    default: str,
-    baselines: Sequence[str],
-    static: xr.Dataset | None,
-    seed: int,
-) -> dict[str, dict[str, list[Picture]]]:
-    drawn = {"": {"skill": [figures.skill_figure(scorecard, methods)]}}
-    for case in cases:
-        shown = default if default in case.ensembles else next(iter(case.ensembles))
-        beside = next((b for b in baselines if b in case.ensembles and b != shown), None)
-        drawn[case.name] = figures.case_figures(
-            case, default=shown, baseline=beside, methods=methods, static=static, seed=seed
-        )
-    return drawn
-
-
-def _sections(drawn: Mapping[str, Mapping[str, list[Picture]]]) -> list[dict[str, Any]]:
-    """Arrange pictures by subject, then by case."""
-    return [
-        {
-            "key": key,
-            "title": heading,
-            "lead": lead,
-            "cases": [(case, pictures[key]) for case, pictures in drawn.items() if pictures.get(key)],
-        }
-        for key, (heading, lead) in SECTIONS.items()
-    ]
 
 
 def _gates(reports: Sequence[pd.DataFrame]) -> list[dict[str, Any]]:

@@ -57,6 +57,7 @@ METRICS = {
     "storm_depth": ("error of the storm's lowest pressure, Pa", "least"),
     "storm_time": ("error of the hour of the lowest pressure, h", "least"),
     "storm_track": ("distance from the storm's track, km", "least"),
+    "storm_hits": ("share of the storm's hours in which members have it too", "one"),
     "storm_wind": ("error of the strongest wind, m/s", "least"),
     "storm_wind_time": ("error of the hour of the strongest wind, h", "least"),
     "storm_duration": ("error of the hours of strong wind, h", "least"),

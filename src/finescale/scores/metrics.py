@@ -82,7 +82,12 @@ ENSEMBLE_ONLY = (
 )
 NEEDS_MEMBERS = dict.fromkeys(ENSEMBLE_ONLY, 2)
 # Why a metric other than those can be missing.
-NEEDS_TIME = {
+REASONS = {
+    "storm_hits": "the truth has no low inside the domain: no storm crosses it",
+    **dict.fromkeys(
+        ("storm_depth", "storm_time", "storm_track"),
+        "no low inside the domain, in the truth or in any member",
+    ),
     "temporal_melr": "it needs two days of hours",
     "spacetime_melr": "it needs two days of hours",
     "annual_rmse": "it needs every month of a year",
@@ -101,6 +106,7 @@ WITHOUT_INTERVAL = (
     "storm_depth",
     "storm_time",
     "storm_track",
+    "storm_hits",
     "storm_wind",
     "storm_wind_time",
     "storm_duration",

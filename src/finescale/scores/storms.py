@@ -1,7 +1,12 @@
-"""The storm as an object: where the pressure minimum went, how deep it was, when and how hard the wind blew."""
+"""The storm as an object: where the centre of its low went, how deep it was, when and how hard the wind blew.
+
+A low is inside the domain where the lowest pressure lies below everything on the outermost cells: every way out leads
+uphill. A minimum on the rim belongs to a low outside, whose place and depth nobody can tell from here.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,15 +15,18 @@ from numpy.typing import NDArray
 from finescale.grid.calculus import EARTH_RADIUS
 from finescale.grid.grid import Grid
 
+REACH = 12  # hours by which a member may have the storm earlier or later and it still is the same storm
+
 
 @dataclass(frozen=True)
 class Storm:
     """One storm in one series.
 
     Attributes:
-        depth: Lowest pressure [Pa].
-        hour: Position of the hour of the lowest pressure.
-        track: Latitude and longitude of the pressure minimum of every hour [T, 2], degrees.
+        depth: Lowest pressure of a low inside the domain [Pa], NaN without one.
+        hour: Position of its hour, -1 without one.
+        track: Latitude and longitude of the centre in every hour of the series [T, 2], degrees; NaN where no low is
+            inside the domain.
         wind: Strongest wind [m s-1], NaN without wind.
         wind_hour: Position of its hour, -1 without wind.
         duration: Hours in which some cell is above the wind threshold.
@@ -31,64 +39,104 @@ class Storm:
     wind_hour: int
     duration: int
 
+    @property
+    def hours(self) -> slice:
+        """The hours without a break in which the low was inside, the deepest among them, up to REACH on either side."""
+        inside = np.isfinite(self.track[:, 0])
+        first, last = self.hour, self.hour + 1
+        while first > max(0, self.hour - REACH) and inside[first - 1]:
+            first -= 1
+        while last < min(inside.size, self.hour + REACH + 1) and inside[last]:
+            last += 1
+        return slice(first, last)
 
-def lows(psl: NDArray[np.floating]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Give the lowest pressure of each hour and its flat cell.
+
+def centres(psl: NDArray[np.floating], grid: Grid) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Give depth [T] and place [T, 2] of the low inside the domain in each hour, NaN where there is none.
 
     Args:
-        psl: Pressure [T, lat, lon].
+        psl: Pressure [T, lat, lon], Pa.
+        grid: The grid.
     """
+    depth, place = np.full(len(psl), np.nan), np.full((len(psl), 2), np.nan)
+    if min(grid.shape) < 3:
+        return depth, place
     flat = psl.reshape(len(psl), -1)
-    return flat.min(axis=1).astype(np.float64), flat.argmin(axis=1).astype(np.int64)
+    cell = flat.argmin(axis=1)
+    lowest = flat[np.arange(len(psl)), cell]
+    rim = np.minimum(psl[:, [0, -1]].min(axis=(1, 2)), psl[:, :, [0, -1]].min(axis=(1, 2)))
+    inside = lowest < rim
+    rows, columns = np.unravel_index(cell[inside], grid.shape)
+    depth[inside] = lowest[inside]
+    place[inside] = np.stack([np.asarray(grid.lat)[rows], np.asarray(grid.lon)[columns]], axis=1)
+    return depth, place
 
 
 def storm(
     depth: NDArray[np.float64],
-    cell: NDArray[np.int64],
-    peak: NDArray[np.float64] | None,
-    grid: Grid,
+    track: NDArray[np.float64],
+    peak: NDArray[np.float64] | None = None,
     *,
     threshold: float = np.inf,
+    like: Storm | None = None,
 ) -> Storm:
     """Put a storm together from what is left of each hour.
 
     Args:
-        depth: Lowest pressure [T], Pa.
-        cell: Its flat cell [T].
+        depth: Depth of the low inside the domain [T], Pa, NaN without one.
+        track: Its place [T, 2].
         peak: Strongest wind [T], m s-1, when there is wind.
-        grid: The grid.
         threshold: Speed that counts for the duration, m s-1.
+        like: The true storm: only its hours, and REACH before and after, are searched for the low.
     """
-    rows, columns = np.unravel_index(cell, grid.shape)
+    searched = depth.copy()
+    if like is not None:
+        true = like.hours if like.hour >= 0 else slice(0, 0)
+        searched[: max(0, true.start - REACH)] = np.nan
+        searched[true.stop + REACH if true.stop else 0 :] = np.nan
+    found = bool(np.isfinite(searched).any())
     return Storm(
-        depth=float(depth.min()),
-        hour=int(depth.argmin()),
-        track=np.stack([np.asarray(grid.lat)[rows], np.asarray(grid.lon)[columns]], axis=1),
+        depth=float(np.nanmin(searched)) if found else float("nan"),
+        hour=int(np.nanargmin(searched)) if found else -1,
+        track=track,
         wind=float("nan") if peak is None else float(peak.max()),
         wind_hour=-1 if peak is None else int(peak.argmax()),
         duration=0 if peak is None else int((peak > threshold).sum()),
     )
 
 
-def compare(found: Storm, truth: Storm) -> dict[str, float]:
-    """Say how far a storm is from the true one; without wind, what needs it is left out.
+def compare(found: Sequence[Storm], truth: Storm) -> dict[str, float]:
+    """Say how far the storms of the members are from the true one; without wind, what needs it is left out.
 
     Returns:
-        Absolute errors `storm_depth` [Pa], `storm_time` [h], `storm_track` [km] (mean distance of the minima over
-        the hours around the true storm's deepest), `storm_wind` [m s-1], `storm_wind_time`, `storm_duration` [h].
+        Mean absolute errors over the members that have the storm: `storm_depth` [Pa], `storm_time` [h], `storm_track`
+        [km] (distance of the centres over the true storm's hours in which both have one), and `storm_hits`, the
+        share of the members' hours in which they have one then; NaN where the truth has no low inside the domain, the
+        errors also where no member has. Of all members `storm_wind` [m s-1], `storm_wind_time`, `storm_duration` [h].
     """
-    near = slice(max(0, truth.hour - 3), truth.hour + 4)
-    errors = {
-        "storm_depth": abs(found.depth - truth.depth),
-        "storm_time": float(abs(found.hour - truth.hour)),
-        "storm_track": float(great_circle(found.track[near], truth.track[near]).mean()) / 1000,
-        "storm_wind": abs(found.wind - truth.wind),
-        "storm_wind_time": float(abs(found.wind_hour - truth.wind_hour)),
-        "storm_duration": float(abs(found.duration - truth.duration)),
-    }
-    return {
-        k: v for k, v in errors.items() if truth.wind_hour >= 0 or ("wind" not in k and k != "storm_duration")
-    }
+    errors = dict.fromkeys(("storm_depth", "storm_time", "storm_track", "storm_hits"), float("nan"))
+    if truth.hour >= 0:
+        away = offsets([s.track[truth.hours] for s in found], truth)
+        met = [s for s in found if s.hour >= 0]
+        errors["storm_hits"] = float(np.isfinite(away).mean())
+        errors["storm_depth"] = _mean([abs(s.depth - truth.depth) for s in met])
+        errors["storm_time"] = _mean([abs(s.hour - truth.hour) for s in met])
+        errors["storm_track"] = _mean(away[np.isfinite(away)] / 1000)
+    if truth.wind_hour >= 0:
+        errors["storm_wind"] = _mean([abs(s.wind - truth.wind) for s in found])
+        errors["storm_wind_time"] = _mean([abs(s.wind_hour - truth.wind_hour) for s in found])
+        errors["storm_duration"] = _mean([abs(s.duration - truth.duration) for s in found])
+    return errors
+
+
+def offsets(tracks: Sequence[NDArray[np.float64]], truth: Storm) -> NDArray[np.float64]:
+    """Give the distance [m] of each track from the true one in the hours of the true storm [tracks, hours].
+
+    Args:
+        tracks: Places in those hours [hours, 2]; NaN where there is no low inside the domain.
+        truth: The true storm.
+    """
+    return np.stack([great_circle(track, truth.track[truth.hours]) for track in tracks])
 
 
 def great_circle(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -96,3 +144,7 @@ def great_circle(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.f
     lat_a, lon_a, lat_b, lon_b = (np.deg2rad(v) for v in (a[..., 0], a[..., 1], b[..., 0], b[..., 1]))
     half = np.sin((lat_b - lat_a) / 2) ** 2 + np.cos(lat_a) * np.cos(lat_b) * np.sin((lon_b - lon_a) / 2) ** 2
     return np.asarray(2 * EARTH_RADIUS * np.arcsin(np.sqrt(half)))
+
+
+def _mean(values: Sequence[float] | NDArray[np.float64]) -> float:
+    return float(np.mean(values)) if len(values) else float("nan")

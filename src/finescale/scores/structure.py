@@ -214,19 +214,16 @@ def _physics(x: xr.Dataset, o: xr.Dataset, coarsening: Coarsening, winds: xr.Dat
 
 def _storm_errors(x: xr.Dataset, o: xr.Dataset, grid: Grid) -> dict[str, float]:
     """Errors of the storm, averaged over members."""
-    depth, cell, peak = _hourly_storm(o)
+    depth, track, peak = _hourly_storm(o, grid)
     threshold = float(np.quantile(peak, 0.9)) if peak is not None else np.inf
-    truth = storms.storm(depth, cell, peak, grid, threshold=threshold)
-    errors = [
-        storms.compare(storms.storm(*_hourly_storm(x.isel(member=m)), grid, threshold=threshold), truth)
-        for m in range(x.sizes["member"])
-    ]
-    return {key: float(np.mean([e[key] for e in errors])) for key in errors[0]}
+    truth = storms.storm(depth, track, peak, threshold=threshold)
+    members = (_hourly_storm(x.isel(member=m), grid) for m in range(x.sizes["member"]))
+    return storms.compare([storms.storm(*m, threshold=threshold, like=truth) for m in members], truth)
 
 
 def _hourly_storm(
-    ds: xr.Dataset,
-) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64] | None]:
+    ds: xr.Dataset, grid: Grid
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64] | None]:
     windy = {"uas", "vas"} <= set(ds.data_vars)
     parts = []
     for block in blocks(ds["psl"].expand_dims("member")):
@@ -235,6 +232,6 @@ def _hourly_storm(
         if windy:
             speed = np.hypot(here["uas"].to_numpy(), here["vas"].to_numpy())
             peak = speed.reshape(len(speed), -1).max(axis=1).astype(np.float64)
-        parts.append((*storms.lows(here["psl"].to_numpy()), peak))
-    depth, cell, peak = (np.concatenate(values) for values in zip(*parts, strict=True))
-    return depth, cell, peak if windy else None
+        parts.append((*storms.centres(here["psl"].to_numpy(), grid), peak))
+    depth, track, peak = (np.concatenate(values) for values in zip(*parts, strict=True))
+    return depth, track, peak if windy else None

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from finescale.scores.bootstrap import MIN_DAYS
-from finescale.scores.metrics import NEEDS_MEMBERS, NEEDS_TIME, WITHOUT_INTERVAL
+from finescale.scores.metrics import NEEDS_MEMBERS, REASONS, WITHOUT_INTERVAL
 
 
 class Score(NamedTuple):
@@ -62,7 +62,7 @@ def unavailable(table: pd.DataFrame) -> pd.DataFrame:
     reason = pd.Series("", index=table.index)
     for metric, least in NEEDS_MEMBERS.items():
         reason[table["value"].isna() & (table["metric"] == metric)] = f"it needs {least} members or more"
-    for metric, why in NEEDS_TIME.items():
+    for metric, why in REASONS.items():
         reason[table["value"].isna() & (table["metric"] == metric)] = why
     reason[table["value"].isna() & (reason == "")] = "the truth does not vary"
     open_ended = table["value"].notna() & table["low"].isna()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from finescale.climate import catalogue
@@ -108,8 +109,8 @@ def _reference(folder: Path, world: World) -> list[dict[str, Any]]:
             yield fields
 
     source = Source(REFERENCE, "reanalysis", world.grid, degrees_east=False)
-    static = {"orog": terrain.height[1:-1, 1:-1], "sftlf": terrain.land[1:-1, 1:-1]}
     rows = write_zarr(folder, source, HOURLY, clock, blocks())
+    static = _static(terrain.height[1:-1, 1:-1], terrain.land[1:-1, 1:-1])
     return rows + write_zarr(folder, source, FIXED, None, [static])
 
 
@@ -124,12 +125,14 @@ def _model(folder: Path, world: World, model: Model) -> list[dict[str, Any]]:
             fine = Source(f"{model.name}-TRUTH", experiment, world.grid, degrees_east=False)
             rows += write_zarr(folder, fine, HOURLY, run.fine[0], [run.fine[1]])
     _, land = land_of(world, model)
-    static = {
-        "orog": land["orog"].values.astype(np.float32),
-        "sftlf": land["sftlf"].values.astype(np.float32),
-    }
     source = Source(model.name, "historical", model.grid, degrees_east=True)
+    static = _static(land["orog"].values, land["sftlf"].values)
     return rows + write_zarr(folder, source, FIXED, None, [static])
+
+
+def _static(height: NDArray[np.floating], share: NDArray[np.floating]) -> Fields:
+    """Heights [lat, lon] and the land in percent, as CMIP6 counts it."""
+    return {"orog": height.astype(np.float32), "sftlf": (100 * share).astype(np.float32)}
 
 
 def _six_hourly(folder: Path, source: Source, run: Run, fields: Fields) -> list[dict[str, Any]]:
