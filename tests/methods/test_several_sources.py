@@ -154,7 +154,7 @@ def test_a_grid_that_does_not_nest_is_refused(gaussian, coarse, fine) -> None:
 
 def test_a_method_that_knows_one_product_says_so(gaussian, coarse, fine) -> None:
     plain = Bilinear(gaussian.fine, gaussian.coarse, VARIABLES)
-    with pytest.raises(FinescaleError, match="bilinear reads one coarse product: 1 more"):
+    with pytest.raises(FinescaleError, match="Bilinear reads one coarse product: 1 more"):
         plain(coarse, members=1, seed=0, beside=(stations(fine),))
 
 

@@ -8,7 +8,6 @@ interpolated to the fine grid and added to the fine climatology, so that terrain
 reference and weather comes from the coarse model.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,13 +16,14 @@ import xarray as xr
 from finescale.grid.grid import Grid
 from finescale.methods import card, climatology
 from finescale.methods.bilinear import spread
-from finescale.methods.downscaler import as_ensemble, check_alone, check_coarse, hourly
+from finescale.methods.downscaler import hourly
+from finescale.methods.kinds import OneMember
 
 BOUNDED = {"pr": 0.0}  # anomalies must not carry these below their bound
 
 
 @dataclass(frozen=True)
-class Bcsd:
+class Bcsd(OneMember):
     """Fine climatology plus interpolated coarse anomaly.
 
     Attributes:
@@ -48,18 +48,8 @@ class Bcsd:
             coarse_climatology=climatology.fit(coarse[list(fine.data_vars)], harmonics=harmonics),
         )
 
-    def __call__(
-        self,
-        coarse: xr.Dataset,
-        *,
-        members: int = 1,
-        seed: int = 0,
-        first: int = 0,
-        beside: Sequence[xr.Dataset] = (),
-    ) -> xr.Dataset:
-        """Downscale; see `Downscaler`. One member, whatever is asked."""
-        check_alone("bcsd", beside)
-        check_coarse(coarse, self.coarse, self.variables)
+    def answer(self, coarse: xr.Dataset) -> xr.Dataset:
+        """Add the interpolated anomaly to the fine climatology; see `Answering`."""
         given = coarse[list(self.variables)].transpose("time", "lat", "lon").compute()
         given = given.assign_coords(self.coarse.coords())
         with xr.set_options(arithmetic_join="exact"):  # type: ignore[no-untyped-call]
@@ -69,7 +59,7 @@ class Bcsd:
         for name, units in self.variables.items():
             field = total[name].clip(min=BOUNDED[name]) if name in BOUNDED else total[name]
             total[name] = field.astype("float32").assign_attrs(coarse[name].attrs | {"units": units})
-        return as_ensemble([total], first)
+        return total
 
     def save(self, folder: Path) -> None:
         """Write the card and both climatologies."""

@@ -1,6 +1,5 @@
 """Bilinear interpolation in space, linear in time: what a careful user does without any model."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,32 +8,23 @@ import xarray as xr
 from finescale.grid import regrid
 from finescale.grid.grid import Grid
 from finescale.methods import card
-from finescale.methods.downscaler import as_ensemble, check_alone, check_coarse, hourly
+from finescale.methods.downscaler import hourly
+from finescale.methods.kinds import OneMember
 
 BLOCK = 480  # hours in memory at once
 
 
 @dataclass(frozen=True)
-class Bilinear:
+class Bilinear(OneMember):
     """Interpolates between coarse cell centres; one member, whatever is asked."""
 
     fine: Grid
     coarse: Grid
     variables: dict[str, str]
 
-    def __call__(
-        self,
-        coarse: xr.Dataset,
-        *,
-        members: int = 1,
-        seed: int = 0,
-        first: int = 0,
-        beside: Sequence[xr.Dataset] = (),
-    ) -> xr.Dataset:
-        """Downscale; see `Downscaler`."""
-        check_alone("bilinear", beside)
-        check_coarse(coarse, self.coarse, self.variables)
-        return as_ensemble([spread(hourly(coarse[list(self.variables)].compute()), self.fine)], first)
+    def answer(self, coarse: xr.Dataset) -> xr.Dataset:
+        """Interpolate; see `Answering`."""
+        return spread(hourly(coarse[list(self.variables)].compute()), self.fine)
 
     def save(self, folder: Path) -> None:
         """Write the card; there is nothing else."""

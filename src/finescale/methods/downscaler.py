@@ -94,14 +94,6 @@ def check_coarse(
             )
 
 
-def check_alone(method: str, beside: Sequence[xr.Dataset]) -> None:
-    """Refuse other products for a method that knows one."""
-    if beside:
-        raise FinescaleError(
-            f"{method} reads one coarse product: {len(beside)} more were given; use gaussian or a generative method"
-        )
-
-
 def hourly(coarse: xr.Dataset) -> xr.Dataset:
     """Coarse fields at every full hour, linear between the coarse times; any calendar."""
     time = coarse["time"]
@@ -130,14 +122,11 @@ def hours_since(time: xr.DataArray) -> NDArray[np.float64]:
     return np.asarray(gaps / np.timedelta64(1, "h"), dtype=np.float64)
 
 
-def as_ensemble(members: Sequence[xr.Dataset], first: int = 0) -> xr.Dataset:
-    """Put realisations side by side along a new first dimension, ``member``, numbered from ``first``."""
-    index = xr.DataArray(
-        first + np.arange(len(members)),
-        dims="member",
-        attrs={"standard_name": "realization", "units": "1"},
+def member_axis(count: int, first: int = 0) -> xr.DataArray:
+    """The coordinate `member`, numbered from `first`."""
+    return xr.DataArray(
+        first + np.arange(count), dims="member", attrs={"standard_name": "realization", "units": "1"}
     )
-    return xr.concat(list(members), dim="member").assign_coords(member=index).transpose("member", "time", ...)
 
 
 def _extent(grid: Grid) -> str:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from finescale.fields.scaling import Scaling
 from finescale.grid.grid import Grid
+from finescale.methods.downscaler import member_axis
 
 BOUNDED = {"pr": 0.0}  # a Gaussian tail must not carry these below their bound
 KEPT = ("standard_name", "long_name", "units")
@@ -21,13 +22,6 @@ def physical(x: NDArray[np.float32], scaling: Scaling) -> NDArray[np.float32]:
             c = scaling.variables.index(name)
             np.maximum(out[..., c, :, :], low, out=out[..., c, :, :])
     return out
-
-
-def member_axis(count: int, first: int = 0) -> xr.DataArray:
-    """The coordinate `member`, numbered from `first`."""
-    return xr.DataArray(
-        first + np.arange(count), dims="member", attrs={"standard_name": "realization", "units": "1"}
-    )
 
 
 def dataset(

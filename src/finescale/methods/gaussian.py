@@ -17,13 +17,13 @@ from safetensors.numpy import load_file, save_file
 from finescale.errors import FinescaleError
 from finescale.fields.noise import Noise
 from finescale.grid.coarsening import Coarsening
-from finescale.grid.grid import Grid
 from finescale.guidance.conditions import conditions
 from finescale.guidance.covariance import ClimateCovariance
 from finescale.guidance.matheron import GaussianPosterior
 from finescale.methods import card
 from finescale.methods.downscaler import check_coarse
 from finescale.methods.ensemble import dataset, physical
+from finescale.methods.kinds import OnOperator
 from finescale.prior.gaussian import GaussianClimate
 
 # Members drawn together.
@@ -31,7 +31,7 @@ GROUP = 4
 
 
 @dataclass(frozen=True)
-class Gaussian:
+class Gaussian(OnOperator):
     """Exact posterior draws of a fitted climate.
 
     Attributes:
@@ -45,16 +45,6 @@ class Gaussian:
     variables: dict[str, str]
     climate: GaussianClimate
     error_scale: float = 1.0
-
-    @property
-    def fine(self) -> Grid:
-        """Grid of the result."""
-        return self.coarsening.fine
-
-    @property
-    def coarse(self) -> Grid:
-        """Grid that it reads."""
-        return self.coarsening.coarse
 
     def __call__(
         self,

@@ -12,7 +12,6 @@ import xarray as xr
 from finescale.errors import FinescaleError
 from finescale.fields.noise import Noise
 from finescale.grid.coarsening import Coarsening
-from finescale.grid.grid import Grid
 from finescale.guidance import recipes
 from finescale.guidance.between import Hourly, check_frames, frames
 from finescale.guidance.conditions import Conditions, conditions
@@ -28,6 +27,7 @@ from finescale.methods import shelf
 from finescale.methods.downscaler import check_coarse
 from finescale.methods.effort import Counter, Plan
 from finescale.methods.ensemble import dataset, physical
+from finescale.methods.kinds import OnOperator
 from finescale.methods.stream import Stream
 from finescale.prior.card import Prior
 from finescale.prior.gaussian import GaussianClimate
@@ -42,7 +42,7 @@ BACKWARD = 4
 
 
 @dataclass(frozen=True)
-class GenerativeDownscaler:
+class GenerativeDownscaler(OnOperator):
     """Draws from p(fine | coarse); see `Downscaler`.
 
     Attributes:
@@ -82,16 +82,6 @@ class GenerativeDownscaler:
                 "the climate and the prior share one scaling: they were fitted to other data; fit both again"
             )
         check_frames(self.prior.window, self.sampler, self.guidance)
-
-    @property
-    def fine(self) -> Grid:
-        """Grid of the result."""
-        return self.coarsening.fine
-
-    @property
-    def coarse(self) -> Grid:
-        """Grid that it reads."""
-        return self.coarsening.coarse
 
     def __call__(
         self,

@@ -3,7 +3,6 @@
 One member, whatever is asked: the deterministic yardstick of Jiang et al. (2025), arXiv 2510.23866.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,12 +10,11 @@ import numpy as np
 import xarray as xr
 
 from finescale.grid.coarsening import Coarsening
-from finescale.grid.grid import Grid
 from finescale.guidance.conditions import conditions
 from finescale.guidance.scene import Scene
 from finescale.methods import card
-from finescale.methods.downscaler import check_alone, check_coarse
 from finescale.methods.ensemble import dataset, physical
+from finescale.methods.kinds import OneMember, OnOperator
 from finescale.prior.card import Prior, load_prior, save_prior
 
 METHOD = "regression"
@@ -24,7 +22,7 @@ BLOCK = 240  # hours in one call of the network
 
 
 @dataclass(frozen=True)
-class RegressionDownscaler:
+class RegressionDownscaler(OnOperator, OneMember):
     """See the module, and `Downscaler`.
 
     Attributes:
@@ -40,34 +38,14 @@ class RegressionDownscaler:
     def __post_init__(self) -> None:
         self.prior.check_pairing(self.coarsening, self.variables)
 
-    @property
-    def fine(self) -> Grid:
-        """Grid of the result."""
-        return self.coarsening.fine
-
-    @property
-    def coarse(self) -> Grid:
-        """Grid that it reads."""
-        return self.coarsening.coarse
-
-    def __call__(
-        self,
-        coarse: xr.Dataset,
-        *,
-        members: int = 1,
-        seed: int = 0,
-        first: int = 0,
-        beside: Sequence[xr.Dataset] = (),
-    ) -> xr.Dataset:
-        """Downscale."""
-        check_alone("a regression", beside)
-        check_coarse(coarse, self.coarse, self.variables)
+    def answer(self, coarse: xr.Dataset) -> xr.Dataset:
+        """Ask the network, block by block; see `Answering`."""
         given = conditions(coarse, self.coarsening, self.prior.scaling)
         scene, (begin, end) = Scene(self.prior, given, coarse), given.wanted
         blocks = [scene.mean(a, min(a + BLOCK, end)) for a in range(begin, end, BLOCK)]
         values = physical(np.concatenate(blocks)[None], self.prior.scaling)
         attrs = {name: coarse[name].attrs for name in self.prior.variables}
-        return dataset(values, self.prior.scaling, given.stamps(), self.fine, attrs, first)
+        return dataset(values, self.prior.scaling, given.stamps(), self.fine, attrs).isel(member=0, drop=True)
 
     def save(self, folder: Path) -> None:
         """Write the card and the prior."""

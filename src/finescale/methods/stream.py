@@ -21,7 +21,8 @@ from torch import Tensor
 
 from finescale.fields.scaling import Scaling
 from finescale.grid.grid import Grid
-from finescale.methods.ensemble import KEPT, member_axis
+from finescale.methods.downscaler import member_axis
+from finescale.methods.ensemble import KEPT
 
 CHUNK_HOURS = 240
 

@@ -8,7 +8,7 @@ from finescale.pipeline.wiring import ordered
 from finescale.settings import LatentPrior, Settings
 
 GATE = ("quality", "climate/holes.py", "climate/units.py", "climate/variables.py", "pipeline/stages/gate.py")
-CARD = ("methods/card.py", "methods/downscaler.py")
+CARD = ("methods/card.py", "methods/downscaler.py", "methods/kinds.py")
 DETERMINISTIC = (*CARD, "methods/bcsd.py", "methods/bilinear.py", "methods/climatology.py")
 LEARNED = (
     "fields",

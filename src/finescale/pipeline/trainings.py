@@ -61,7 +61,6 @@ def _latent(settings: Settings, name: str) -> list[Stage]:
             "split.train",
             "split.validation",
             *SHARES,
-            *SHARES,
             "coarse",
             *(f"priors.{prior}.{key}" for key in told),
         )

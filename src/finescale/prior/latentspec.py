@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from finescale.fields.scaling import Kind
-from finescale.prior.spec import NetworkSpec, TrainingSpec, as_tuples
+from finescale.prior.spec import NetworkSpec, TrainingSpec, revived
 
 
 @dataclass(frozen=True)
@@ -109,14 +109,4 @@ class LatentSpec:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "LatentSpec":
         """From the card."""
-        mean, coder = values["mean"], values["autoencoder"]
-        parts = {
-            "mean": RegressionSpec(
-                NetworkSpec(**as_tuples(mean["network"])), TrainingSpec(**mean["training"])
-            ),
-            "autoencoder": AutoencoderSpec(**coder | {"training": TrainingSpec(**coder["training"])}),
-            "network": NetworkSpec(**as_tuples(values["network"])),
-            "training": TrainingSpec(**values["training"]),
-            "physics": PhysicsSpec(**values["physics"]),
-        }
-        return cls(**as_tuples(values) | parts)
+        return revived(cls, values)

@@ -1,9 +1,12 @@
 """What a prior is and how it is trained, as plain frozen data: the names are those of the settings."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar, get_type_hints
 
 from finescale.fields.scaling import Kind
+
+S = TypeVar("S")
 
 
 @dataclass(frozen=True)
@@ -125,16 +128,19 @@ class PriorSpec:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "PriorSpec":
         """From the card."""
-        parts = {
-            "network": NetworkSpec(**as_tuples(values["network"])),
-            "training": TrainingSpec(**values["training"]),
-        }
-        return cls(**as_tuples(values) | parts)
+        return revived(cls, values)
 
 
-def as_tuples(values: dict[str, Any]) -> dict[str, Any]:
-    """JSON has lists only."""
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+def revived(kind: type[S], values: Mapping[str, Any]) -> S:
+    """A specification from what JSON made of it: dictionaries back to their classes, lists to tuples."""
+    kinds = get_type_hints(kind)
+
+    def one(name: str, value: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
+        if isinstance(value, dict):
+            return revived(kinds[name], value)
+        return tuple(value) if isinstance(value, list) else value
+
+    return kind(**{name: one(name, value) for name, value in values.items()})
 
 
 # 72 M parameters: the network of Schmidt et al. (2025), npj Clim. Atmos. Sci. 8:270.

@@ -1,0 +1,68 @@
+"""Kinds of methods: those with one answer, and those built on the operator H."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import xarray as xr
+
+from finescale.errors import FinescaleError
+from finescale.grid.coarsening import Coarsening
+from finescale.grid.grid import Grid
+from finescale.methods.downscaler import check_coarse, member_axis
+
+
+class Answering(Protocol):
+    """What a method with one answer knows."""
+
+    @property
+    def coarse(self) -> Grid: ...  # noqa: D102
+
+    @property
+    def variables(self) -> dict[str, str]: ...  # noqa: D102
+
+    def answer(self, coarse: xr.Dataset) -> xr.Dataset:
+        """Fine fields ``[time, lat, lon]``, hourly, of coarse data that were checked."""
+        ...
+
+
+class OneMember:
+    """Makes a `Downscaler` of a method with one answer: one member, whatever is asked."""
+
+    def __call__(
+        self: Answering,
+        coarse: xr.Dataset,
+        *,
+        members: int = 1,
+        seed: int = 0,
+        first: int = 0,
+        beside: Sequence[xr.Dataset] = (),
+    ) -> xr.Dataset:
+        """Downscale; see `Downscaler`."""
+        if beside:
+            raise FinescaleError(
+                f"{type(self).__name__} reads one coarse product: {len(beside)} more were given; use gaussian or a "
+                "generative method"
+            )
+        check_coarse(coarse, self.coarse, self.variables)
+        return self.answer(coarse).expand_dims(member=member_axis(1, first))
+
+
+class Operating(Protocol):
+    """What a method built on the operator H knows."""
+
+    @property
+    def coarsening(self) -> Coarsening: ...  # noqa: D102
+
+
+class OnOperator:
+    """Gives a method the two grids of its operator."""
+
+    @property
+    def fine(self: Operating) -> Grid:
+        """Grid of the result."""
+        return self.coarsening.fine
+
+    @property
+    def coarse(self: Operating) -> Grid:
+        """Grid that it reads."""
+        return self.coarsening.coarse
