@@ -1,8 +1,10 @@
 """One prior of single frames at several factors and for several climate models: tails, ablation, convergence.
 
-    python benchmarks/zero_shot.py table    [--data data] [--preset demo-all]
+    python benchmarks/zero_shot.py table    [--data data] [--models models] [--preset demo-all]
     python benchmarks/zero_shot.py ablation
     python benchmarks/zero_shot.py zeta
+    python benchmarks/zero_shot.py speed    [--steps 6]
+    python benchmarks/zero_shot.py prior    [--name climate-static] [--context height land] [--edm] [--steps 2000]
 
 Works on the artefacts of a run (`finescale run --preset demo-all`, whose workspace holds `data` and `models`): the fine
 reference, its static fields, the fitted climate, the priors, and of each climate model the corrected scenario and its
@@ -10,139 +12,26 @@ truth. `table` is the layout of the table of Tie et al. (2026), arXiv 2601.21760
 period, against that of the truth; mean absolute and root mean square error over cells, area weighted. All methods are
 judged at the coarse times, for those of single frames refine no time. Columns: each variable in its own unit, and the
 mean over variables in standard deviations of the truth. `ablation` prints the same for cells at coasts and in the
-mountains, for priors that know less, for other guidances and common scales. `zeta` prints, for step lengths, the coarse
-misfit of the denoised mean level by level (in scaled units), and the error of the tail.
+mountains, for priors that know less, for other guidances and common scales. `zeta` prints, for step lengths, the
+coarse misfit of the denoised mean level by level (in scaled units), and the error of the tail. `speed` has the
+product's method and `zssd` draw the same request with equal steps, in turn. `prior` trains a prior of single frames
+by the settings of `climate`, with another context or without the climate under it, for `ablation`, or where a project
+has none yet.
 """
 
 import argparse
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
-import xarray as xr
+from frames_world import World
 
-from finescale.grid.coarsening import Coarsening
-from finescale.grid.grid import Grid
 from finescale.guidance import recipes
-from finescale.guidance.recipes import GuidanceSpec
-from finescale.guidance.solver import SamplerSpec
-from finescale.methods.bcsd import Bcsd
-from finescale.methods.bilinear import Bilinear
-from finescale.methods.gaussian import Gaussian
-from finescale.methods.generative import GenerativeDownscaler
-from finescale.prior.card import load_prior
-from finescale.prior.gaussian import GaussianClimate
-from finescale.prior.window import WindowSpec
-from finescale.scores.climate import score_climate
-from finescale.settings import Settings
+from finescale.prior.spec import NetworkSpec, PriorSpec, TrainingSpec
+from finescale.prior.training import train
 from finescale.settings.reading import check, compose, merge
-
-
-@dataclass
-class World:
-    """Artefacts and settings of a run."""
-
-    data: Path
-    models: Path
-    settings: Settings
-    members: int
-    days: int
-
-    def __post_init__(self) -> None:
-        self.grid = Grid.from_dataset(self.open("reference"))
-        self.fine = self.open("reference").assign_coords(self.grid.coords())
-        self.static = self.open("static")
-        self.climate = GaussianClimate.from_dataset(self.open("climate").compute())
-        self.units = {n: str(self.fine[n].attrs["units"]) for n in self.climate.scaling.variables}
-        self.train = self.between(self.fine, self.settings.split.train)
-
-    def open(self, name: str) -> xr.Dataset:
-        return xr.open_zarr(self.data / f"{name}.zarr", consolidated=False)
-
-    def between(self, ds: xr.Dataset, period) -> xr.Dataset:
-        return ds.sel(time=slice(str(period[0]), str(period[1])))
-
-    def operator(self, factor: int) -> Coarsening:
-        return Coarsening(self.grid, self.grid.coarsen(factor), self.settings.coarse.every)
-
-    def cases(
-        self, factors: list[int], block: str = "test"
-    ) -> Iterator[tuple[str, int, xr.Dataset, xr.Dataset]]:
-        """Name, factor, what is given and the fine truth."""
-        truth = self.cut(self.between(self.fine, getattr(self.settings.split, block)))
-        for factor in factors:
-            given = self.operator(factor).apply(truth).compute()
-            for name, unit in self.units.items():
-                given[name].attrs["units"] = unit
-            yield f"x{factor}", factor, given, truth
-        if block == "test":
-            for gcm in self.settings.data.gcms:
-                period = self.settings.downscale.period
-                given = self.between(self.open(f"corrected-{gcm}"), period).isel(
-                    time=slice(0, 4 * self.days + 1)
-                )
-                yield (
-                    gcm,
-                    self.settings.coarse.factor,
-                    given.compute(),
-                    self.open(f"truth-{gcm}").assign_coords(self.grid.coords()),
-                )
-
-    def cut(self, ds: xr.Dataset) -> xr.Dataset:
-        return ds.isel(time=slice(0, 24 * self.days + 1))
-
-    def generative(self, section, factor: int, prior: str = "") -> GenerativeDownscaler:
-        """The method of a section of the settings."""
-        return GenerativeDownscaler(
-            load_prior(self.models / "priors" / (prior or section.prior)),
-            self.operator(factor),
-            self.units,
-            SamplerSpec(**section.sampler.model_dump()),
-            GuidanceSpec(**section.guidance.model_dump()),
-            WindowSpec(**section.windows.model_dump()),
-            self.climate,
-            pace=section.pace,
-            context_weight=section.context_weight,
-            group=section.group,
-            batch=section.batch,
-        )
-
-    def method(self, name: str, factor: int):
-        operator = self.operator(factor)
-        if name == "bilinear":
-            return Bilinear(operator.fine, operator.coarse, self.units)
-        if name == "bcsd":
-            seen = operator.apply(self.train)
-            return Bcsd.fit(
-                self.train[list(self.units)], seen, harmonics=self.settings.downscale.bcsd.harmonics
-            )
-        if name == "gaussian":
-            return Gaussian(operator, self.units, self.climate)
-        return self.generative(self.settings.downscale.sections[name], factor)
-
-    def judge(self, method, given: xr.Dataset, truth: xr.Dataset, factor: int) -> tuple[dict, float]:
-        """Errors of the tail by (variable, region, metric), and seconds."""
-        begin = time.process_time()
-        found = method(given, members=self.members, seed=self.settings.seed)
-        seconds = time.process_time() - begin
-        found = found.sel(time=given["time"])
-        table = score_climate(
-            found, truth.sel(time=given["time"])[list(self.units)], method="", case="", static=self.static,
-            coarsening=self.operator(factor),
-        )  # fmt: skip
-        return {(r.variable, r.region, r.metric): r.value for r in table.itertuples()}, seconds
-
-    def summary(self, errors: dict, truth: xr.Dataset, region: str = "all") -> list[float]:
-        """Each variable's MAE and RMSE, then their means in standard deviations."""
-        out, scaled = [], []
-        for name in self.units:
-            pair = [errors[name, region, f"p99_{m}"] for m in ("mae", "rmse")]
-            out += pair
-            scaled.append(np.array(pair) / float(truth[name].std()))
-        return [*out, *np.mean(scaled, 0).tolist()]
 
 
 def header(world: World, first: str) -> str:
@@ -184,6 +73,48 @@ def ablation(world: World, factor: int) -> None:
         errors, seconds = world.judge(method, given, truth, factor)
         for region in ("all", "coast", "mountain"):
             print(line(f"{label}, {region}", world.summary(errors, truth, region), seconds), flush=True)
+
+
+def speed(world: World, factor: int, steps: int) -> None:
+    """CPU seconds of both methods for one request, three times in turn; the single frames are at the coarse times."""
+    (_, _, given, _), = world.cases([factor])  # fmt: skip
+    methods = {}
+    for name in (world.settings.registry.method, "zssd"):
+        method = world.generative(world.settings.downscale.sections[name], factor)
+        methods[name] = replace(method, sampler=replace(method.sampler, steps=steps))
+    for _ in range(3):
+        for name, method in methods.items():
+            begin = time.process_time()
+            found = method(given, members=world.members, seed=0)
+            took = time.process_time() - begin
+            frames = given.sizes["time"] if method.prior.window == 1 else found.sizes["time"]
+            each = 1e3 * took / (frames * world.members)
+            print(f"{name:<12}{took:>7.1f} s, {frames} frames drawn, {each:.2f} ms a frame", flush=True)
+
+
+def prior(world: World, name: str, context: list[str] | None, edm: bool, steps: int) -> None:
+    """Train a prior of single frames with the recipe of `climate`."""
+    wanted = world.settings.priors["climate"].model_dump(exclude={"kind"})
+    network = NetworkSpec(**wanted.pop("network"))
+    recipe = wanted.pop("training")
+    if steps:
+        recipe |= {"steps": steps, "validate_every": max(steps // 8, 1)}
+    wanted |= {"context": wanted["context"] if context is None else tuple(context)}
+    wanted |= {"preconditioning": "edm"} if edm else {}
+    spec = PriorSpec(tuple(world.units), network=network, training=TrainingSpec(**recipe), **wanted)
+    begin = time.process_time()
+
+    def log(step: int, figures: dict[str, float]) -> None:
+        if "validation_score" in figures:
+            print(f"{step} {time.process_time() - begin:.0f} CPU s: {figures}", flush=True)
+
+    folder = world.models / "priors"
+    held_out = world.between(world.fine, world.settings.split.validation)
+    train(
+        world.train[list(world.units)], world.static, spec, folder / name, validation=held_out[list(world.units)],
+        scratch=folder / f"scratch-{name}", gaussian=world.climate, on_plan=print, on_log=log,
+    )  # fmt: skip
+    print((folder / name / "card.json").read_text(encoding="utf-8")[-600:])
 
 
 def _fits(world: World, scale: int) -> bool:
@@ -229,27 +160,37 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=("table", "ablation", "zeta"))
+    parser.add_argument("what", choices=("table", "ablation", "zeta", "speed", "prior"))
     parser.add_argument("--data", type=Path, default=Path("data"))
     parser.add_argument("--models", type=Path, default=Path("models"))
     parser.add_argument("--params", type=Path, default=Path("params.yaml"))
-    parser.add_argument("--preset", default="demo-all")
+    parser.add_argument("--preset", nargs="+", default=["demo-all"], help="laid over one another")
     parser.add_argument("--factors", type=int, nargs="+", default=[4, 8, 16])
     parser.add_argument("--zetas", type=float, nargs="+", default=[0.1, 0.3, 1.0, 3.0])
     parser.add_argument("--methods", nargs="+", default=[])
     parser.add_argument("--members", type=int, default=4)
     parser.add_argument("--days", type=int, default=30)
+    parser.add_argument("--steps", type=int, default=0)
+    parser.add_argument("--name", default="climate")
+    parser.add_argument("--context", nargs="*")
+    parser.add_argument("--edm", action="store_true", help="no climate under the network")
     args = parser.parse_args()
     torch.set_num_threads(1)
     merged = compose("params.yaml", args.params.read_text(encoding="utf-8"))
-    overlay = Path("presets", f"{args.preset}.yaml").read_text(encoding="utf-8")
-    settings = check(merge(merged, compose(args.preset, overlay)))
+    for preset in args.preset:
+        overlay = Path("presets", f"{preset}.yaml").read_text(encoding="utf-8")
+        merged = merge(merged, compose(preset, overlay))
+    settings = check(merged)
     world = World(args.data, args.models, settings, args.members, args.days)
     print(f"{world.grid.shape[0]}x{world.grid.shape[1]} cells, {args.days} days, {args.members} members")
     if args.what == "table":
         table(world, args.factors, args.methods or list(settings.downscale.methods))
     elif args.what == "ablation":
         ablation(world, settings.coarse.factor)
+    elif args.what == "speed":
+        speed(world, settings.coarse.factor, args.steps or 6)
+    elif args.what == "prior":
+        prior(world, args.name, args.context, args.edm, args.steps)
     else:
         zeta(world, args.factors, args.zetas)
 
