@@ -25,24 +25,34 @@ from finescale.settings import Settings
 
 @dataclass
 class World:
-    """Artefacts and settings of a run."""
+    """Artefacts and settings of a run, or of a square of its cells: first row, first column and size.
+
+    The fitted climate is of all cells: a square has none.
+    """
 
     data: Path
     models: Path
     settings: Settings
     members: int
     days: int
+    square: tuple[int, int, int] | None = None
 
     def __post_init__(self) -> None:
-        self.grid = Grid.from_dataset(self.open("reference"))
-        self.fine = self.open("reference").assign_coords(self.grid.coords())
-        self.static = self.open("static")
-        self.climate = GaussianClimate.from_dataset(self.open("climate").compute())
-        self.units = {n: str(self.fine[n].attrs["units"]) for n in self.climate.scaling.variables}
+        fine, self.static = self.part(self.open("reference")), self.part(self.open("static"))
+        self.grid = Grid.from_dataset(fine)
+        self.fine = fine.assign_coords(self.grid.coords())
+        self.climate = None if self.square else GaussianClimate.from_dataset(self.open("climate").compute())
+        self.units = {str(n): str(field.attrs["units"]) for n, field in self.fine.data_vars.items()}
         self.train = self.between(self.fine, self.settings.split.train)
 
     def open(self, name: str) -> xr.Dataset:
         return xr.open_zarr(self.data / f"{name}.zarr", consolidated=False)
+
+    def part(self, ds: xr.Dataset) -> xr.Dataset:
+        if self.square is None:
+            return ds
+        row, column, size = self.square
+        return ds.isel(lat=slice(row, row + size), lon=slice(column, column + size))
 
     def between(self, ds: xr.Dataset, period) -> xr.Dataset:
         return ds.sel(time=slice(str(period[0]), str(period[1])))
@@ -101,6 +111,7 @@ class World:
                 self.train[list(self.units)], seen, harmonics=self.settings.downscale.bcsd.harmonics
             )
         if name == "gaussian":
+            assert self.climate is not None
             return Gaussian(operator, self.units, self.climate)
         return self.generative(self.settings.downscale.sections[name], factor)
 

@@ -66,8 +66,9 @@ def ablation(world: World, factor: int) -> None:
         "A_low": guide(residual="coarse"),
         "no latitude weights": guide(by_latitude=False),
         **{f"common scale {s}": guide(scales=(s,)) for s in (2 * factor, 3 * factor) if _fits(world, s)},
-        "ladder": guide(scales=tuple(s for s in (factor, 2 * factor) if _fits(world, s))),
     }
+    if world.climate is not None:
+        rows["ladder"] = guide(scales=tuple(s for s in (factor, 2 * factor) if _fits(world, s)))
     print(header(world, f"x{factor}: p99 MAE/RMSE"))
     for label, method in rows.items():
         errors, seconds = world.judge(method, given, truth, factor)
@@ -92,15 +93,16 @@ def speed(world: World, factor: int, steps: int) -> None:
             print(f"{name:<12}{took:>7.1f} s, {frames} frames drawn, {each:.2f} ms a frame", flush=True)
 
 
-def prior(world: World, name: str, context: list[str] | None, edm: bool, steps: int) -> None:
-    """Train a prior of single frames with the recipe of `climate`."""
+def prior(world: World, args: argparse.Namespace) -> None:
+    """Train a prior of single frames with the recipe of `climate`, as far as the command line does not change it."""
     wanted = world.settings.priors["climate"].model_dump(exclude={"kind"})
-    network = NetworkSpec(**wanted.pop("network"))
-    recipe = wanted.pop("training")
-    if steps:
-        recipe |= {"steps": steps, "validate_every": max(steps // 8, 1)}
-    wanted |= {"context": wanted["context"] if context is None else tuple(context)}
-    wanted |= {"preconditioning": "edm"} if edm else {}
+    sizes = {"channels": args.channels and tuple(args.channels), "patch": args.patch}
+    network = NetworkSpec(**wanted.pop("network") | {k: v for k, v in sizes.items() if v})
+    recipe = wanted.pop("training") | ({"batch": args.batch} if args.batch else {})
+    if args.steps:
+        recipe |= {"steps": args.steps, "validate_every": max(args.steps // 4, 1)}
+    wanted |= {"context": wanted["context"] if args.context is None else tuple(args.context)}
+    wanted |= {"preconditioning": "edm"} if args.edm else {}
     spec = PriorSpec(tuple(world.units), network=network, training=TrainingSpec(**recipe), **wanted)
     begin = time.process_time()
 
@@ -111,10 +113,10 @@ def prior(world: World, name: str, context: list[str] | None, edm: bool, steps: 
     folder = world.models / "priors"
     held_out = world.between(world.fine, world.settings.split.validation)
     train(
-        world.train[list(world.units)], world.static, spec, folder / name, validation=held_out[list(world.units)],
-        scratch=folder / f"scratch-{name}", gaussian=world.climate, on_plan=print, on_log=log,
+        world.train[list(world.units)], world.static, spec, folder / args.name, validation=held_out[list(world.units)],
+        scratch=folder / f"scratch-{args.name}", gaussian=world.climate, on_plan=print, on_log=log,
     )  # fmt: skip
-    print((folder / name / "card.json").read_text(encoding="utf-8")[-600:])
+    print((folder / args.name / "card.json").read_text(encoding="utf-8")[-600:])
 
 
 def _fits(world: World, scale: int) -> bool:
@@ -173,6 +175,12 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=0)
     parser.add_argument("--name", default="climate")
     parser.add_argument("--context", nargs="*")
+    parser.add_argument("--channels", type=int, nargs="+")
+    parser.add_argument("--patch", type=int)
+    parser.add_argument("--batch", type=int)
+    parser.add_argument(
+        "--square", type=int, nargs=3, help="first row, first column and size of a part of the domain"
+    )
     parser.add_argument("--edm", action="store_true", help="no climate under the network")
     args = parser.parse_args()
     torch.set_num_threads(1)
@@ -181,7 +189,7 @@ def main() -> None:
         overlay = Path("presets", f"{preset}.yaml").read_text(encoding="utf-8")
         merged = merge(merged, compose(preset, overlay))
     settings = check(merged)
-    world = World(args.data, args.models, settings, args.members, args.days)
+    world = World(args.data, args.models, settings, args.members, args.days, args.square)
     print(f"{world.grid.shape[0]}x{world.grid.shape[1]} cells, {args.days} days, {args.members} members")
     if args.what == "table":
         table(world, args.factors, args.methods or list(settings.downscale.methods))
@@ -190,7 +198,7 @@ def main() -> None:
     elif args.what == "speed":
         speed(world, settings.coarse.factor, args.steps or 6)
     elif args.what == "prior":
-        prior(world, args.name, args.context, args.edm, args.steps)
+        prior(world, args)
     else:
         zeta(world, args.factors, args.zetas)
 
