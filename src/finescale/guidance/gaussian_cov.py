@@ -36,5 +36,7 @@ class GaussianCov:
         """Return the corrected mean."""
         segment, sigma = moment.segment, moment.level.sigma
         residual = segment.residual(moment.x_0)
+        if moment.error is not None:
+            residual = residual - moment.error
         u = self.covariance.solve(segment, moment.x_0.shape[1], sigma, residual)
         return moment.x_0[:, moment.own] + self.covariance.spread(segment, u, moment.x_0, sigma, moment.own)

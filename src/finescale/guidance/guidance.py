@@ -26,6 +26,7 @@ class Moment:
         segment: what was observed in these hours.
         own: the frames that are wanted; the others are margin.
         vjp: multiplies a state by the transposed Jacobian of the denoiser; only for guidances that ask for it.
+        error: draws of the observation error ``[M, n]`` where x_0 is a draw and not a mean.
     """
 
     x_t: Tensor
@@ -34,6 +35,7 @@ class Moment:
     segment: Segment
     own: slice
     vjp: Callable[[Tensor], Tensor] | None = None
+    error: Tensor | None = None
 
     def pull(self, v: Tensor) -> Tensor:
         """J^T v, with J = d x̂_0 / d x_t."""

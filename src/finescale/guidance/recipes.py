@@ -46,6 +46,7 @@ class GuidanceSpec:
         scales: ucg: common scales in fine cells; empty for the model's own, several for a ladder.
         by_latitude: ucg: weigh the rows of the fine grid by the cosine of their latitude.
         eta_b: ddrm: weight of the observation where the noise level is above its error.
+        activity: gaussian-cov: whether draws are as active as the coarse data of their days; see `guidance.activity`.
         reach: hours on either side of a block whose observations are used.
         physics: length of the step towards physics, over the expected error; see `guidance.nudge`.
         error_scale: factor on the standard error of the coarse data, for recalibration.
@@ -64,6 +65,7 @@ class GuidanceSpec:
     scales: tuple[int, ...] = ()
     by_latitude: bool = True
     eta_b: float = 1.0
+    activity: bool = True
     reach: int = 24
     physics: float = 0.0
     error_scale: float = 1.0

@@ -13,6 +13,7 @@ from torch import Tensor
 from finescale.errors import FinescaleError
 from finescale.fields.context import Context
 from finescale.fields.paired import CoarseFrames
+from finescale.guidance.activity import Activity
 from finescale.guidance.conditions import Conditions
 from finescale.guidance.heed import on_windows
 from finescale.guidance.observation import Observation, Segment
@@ -35,6 +36,7 @@ class Scene:
         device: where to compute.
         weight: heed of the context; see `guidance.heed`.
         nudge: what is done to each denoised mean before any guidance.
+        activity: what fields of the request's ordinary days are multiplied by.
     """
 
     prior: Prior
@@ -43,6 +45,7 @@ class Scene:
     device: str = "cpu"
     weight: float = 1.0
     nudge: Nudge | None = None
+    activity: Activity | None = None
 
     @cached_property
     def context(self) -> Context:
@@ -71,7 +74,8 @@ class Scene:
     def fields(self, x: Tensor, first: int) -> Tensor:
         """Scaled fields of states ``[M, T, C, H, W]`` whose first frame is an absolute hour."""
         at = first - self.given.first
-        return self.prior.codec.decode(x, self.context.frames(at, at + x.shape[1]))
+        out = self.prior.codec.decode(x, self.context.frames(at, at + x.shape[1]))
+        return out if self.activity is None else self.activity.restored(out, first)
 
     @torch.no_grad()
     def mean(self, first: int, stop: int) -> NDArray[np.float32]:

@@ -41,6 +41,13 @@ class Seen:
             waves.append(own - (own @ pattern.T) @ pattern)
         return cls(eofs.flatten(1), groups, waves, len(channels))
 
+    def only(self, channel: int, cells: Tensor) -> "Seen":
+        """Some values of one variable."""
+        each = len(self.groups) // self.channels
+        own = slice(channel * each, (channel + 1) * each)
+        waves = [w[cells] for w in self.waves[own]]
+        return Seen(self.eofs[:, channel * self.size + cells], self.groups[own], waves, 1)
+
     @property
     def size(self) -> int:
         """Values of one variable n."""

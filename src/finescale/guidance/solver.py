@@ -12,7 +12,7 @@ One `Level` is one evaluation of the denoiser.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from torch import Tensor
@@ -42,6 +42,8 @@ class SamplerSpec:
         tau: size of a Langevin step.
         eta: renoise: share of fresh noise, 0 to 1.
         memory: hours between two independent fields of noise; 0 draws every hour afresh.
+        finish: what the last step ends in: the `mean` x̂_0, or a `draw` from the Gaussian of which x̂_0 is the mean and
+            C_t of the fitted climate the covariance: what is smaller than sigma_min is then there.
     """
 
     solver: Literal["euler", "ancestral", "renoise", "heun", "2m"] = "2m"
@@ -55,6 +57,7 @@ class SamplerSpec:
     tau: float = 0.5
     eta: float = 0.85
     memory: int = 0
+    finish: Literal["mean", "draw"] = "mean"
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,7 @@ class Level:
         rule: the step.
         ratio: `2m`: log step of the previous level over that of this one, 0 starts anew; `renoise`: share of the
             direction that is kept; `langevin`: tau.
+        drawn: whether x_0 is a draw; see `SamplerSpec.finish`.
     """
 
     sigma: float
@@ -75,6 +79,7 @@ class Level:
     refresh: float
     rule: Rule
     ratio: float = 0.0
+    drawn: bool = False
 
     @property
     def gain(self) -> float:
@@ -126,6 +131,8 @@ def levels(spec: SamplerSpec) -> list[Level]:
                 last = out[-1]
                 extra = math.hypot(last.refresh, math.sqrt(sigma**2 - target**2))
                 out[-1] = Level(last.sigma, last.target, extra, last.rule, last.ratio)
+    if spec.finish == "draw":
+        out[-1] = replace(out[-1], drawn=True)
     return out
 
 

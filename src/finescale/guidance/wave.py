@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from finescale.fields.noise import Noise
+from finescale.guidance.draws import Finish
 from finescale.guidance.guidance import Guidance, Moment, OwnNoise
 from finescale.guidance.observation import Observation
 from finescale.guidance.solver import Level, Memory, advance
@@ -53,6 +54,7 @@ class Wave:
         device: where the state lives.
         count: called with the number of windows after each call of the denoiser.
         origin: mean of the first state for some members and hours ``[M, T, C, H, W]``; zero without it.
+        finish: what the denoised mean lacks, for a level that draws.
     """
 
     denoise: Denoise
@@ -69,6 +71,7 @@ class Wave:
     device: torch.device | str = "cpu"
     count: Callable[[int], None] = lambda n: None
     origin: Callable[[tuple[int, ...], int, int], Tensor] | None = None
+    finish: Finish | None = None
     front: int = -1
     states: dict[tuple[int, int], Tensor] = field(default_factory=dict)
     means: dict[tuple[int, int], Tensor] = field(default_factory=dict)
@@ -182,7 +185,8 @@ class Wave:
         near = [n for n in (b, b + 1) if n < len(self.blocks)]
         x = torch.cat([self._state(i, n) for n in near], 1)
         for n in near:
-            self.means.setdefault((i, n), torch.zeros_like(self.states[i, n]))
+            if (i, n) not in self.means:
+                self.means[i, n] = self._nothing(i, n)
         starts, weights = self._starts[self._shift(i)], self._weights[self._shift(i)]
         chosen = [j for j, s in enumerate(starts.tolist()) if first <= s < stop]
         shares = self._windows(x, [int(starts[j]) - first for j in chosen], first, self.levels[i].sigma)
@@ -194,6 +198,12 @@ class Wave:
         self.means[i, b] += total[:, : stop - first]
         if len(near) > 1:
             self.means[i, b + 1] += total[:, stop - first :]
+
+    def _nothing(self, i: int, b: int) -> Tensor:
+        """What the shares of the windows are added to."""
+        if self.levels[i].drawn and self.finish is not None:
+            return self.finish(self.members, *self.blocks[b]).to(self.states[i, b])
+        return torch.zeros_like(self.states[i, b])
 
     def _windows(self, x: Tensor, at: list[int], first: int, sigma: float) -> list[Tensor]:
         """Denoise the windows of x that begin at frames `at`; returns one ``[M, w, C, H, W]`` for each."""
@@ -226,7 +236,11 @@ class Wave:
             guided = self._whole(x, begin, end, i)[:, own]
         else:
             x_0 = torch.cat([self.means[i, n] for n in near], 1)[:, cut]
-            guided = x_0[:, own] if segment is None else self.guidance(Moment(x, x_0, level, segment, own))
+            guided = x_0[:, own]
+            if segment is not None:
+                finish = self.finish if level.drawn else None
+                error = None if finish is None else finish.errors(self.members, segment).to(x_0)
+                guided = self.guidance(Moment(x, x_0, level, segment, own, error=error))
         memory = self.memories.pop((i - 1, b), ())
         new, kept = advance(level, x.detach()[:, own], guided.to(x.dtype), memory)
         if kept and i < len(self.levels) - 1:

@@ -13,9 +13,11 @@ from finescale.errors import FinescaleError
 from finescale.fields.noise import Noise
 from finescale.grid.coarsening import Coarsening
 from finescale.guidance import recipes
+from finescale.guidance.activity import Activity
 from finescale.guidance.between import Hourly, check_frames, frames
 from finescale.guidance.conditions import Conditions, conditions
 from finescale.guidance.covariance import ClimateCovariance
+from finescale.guidance.draws import ClimateDraws, Finish
 from finescale.guidance.guidance import Guidance
 from finescale.guidance.matheron import GaussianPosterior
 from finescale.guidance.nudge import PhysicsNudge
@@ -187,6 +189,13 @@ class GenerativeDownscaler(OnOperator):
     def _climate(self) -> GaussianClimate | None:
         return self.climate if self.climate is not None else self.prior.gaussian
 
+    def _activity(self, given: Conditions) -> Activity | None:
+        """Of the weather that the coarse data tell of, where draws are to follow it."""
+        spec, climate = self.guidance, self._climate
+        if spec.name != "gaussian-cov" or not spec.activity or climate is None:
+            return None
+        return Activity.of(given, climate)
+
     def _hourly(self, given: Conditions) -> Hourly:
         return Hourly(given, self._climate)
 
@@ -197,7 +206,9 @@ class GenerativeDownscaler(OnOperator):
     def _scene(self, given: Conditions, coarse: xr.Dataset) -> Scene:
         weight = self.guidance.physics
         nudge = PhysicsNudge.of(self.prior, self.coarsening, weight) if weight else None
-        return Scene(self.prior, given, coarse, self.device, self.context_weight, nudge)
+        activity = self._activity(given)
+        given = given if activity is None else activity.normalised(given)
+        return Scene(self.prior, given, coarse, self.device, self.context_weight, nudge, activity)
 
     def _waves(self, scene: Scene, members: int, seed: int, first: int = 0) -> list[Wave]:
         covariance = None if self._climate is None else ClimateCovariance(self._climate)
@@ -237,6 +248,13 @@ class GenerativeDownscaler(OnOperator):
                 wave.block, wave.block,
             )  # fmt: skip
             wave.origin = posterior.mean if self.sampler.start == "mean" else posterior.sample
+        if self.sampler.finish == "draw":
+            if covariance is None or self.guidance.name != "gaussian-cov":
+                raise FinescaleError(
+                    "finish draw needs the covariance that guides: no Gaussian climate, or guidance "
+                    f"{self.guidance.name}; choose gaussian-cov or finish mean"
+                )
+            wave.finish = Finish(ClimateDraws(covariance.climate, noise, wave.levels[-1].sigma, use=1))
         return wave
 
     def _block(self, given: Conditions, guidance: Guidance) -> int:

@@ -96,6 +96,9 @@ class Sampler(Section):
     memory: int = Field(
         0, ge=0, description="Hours between two independent fields of noise; 0 draws every hour afresh."
     )
+    finish: Literal["mean", "draw"] = Field(
+        "mean", description="End in the denoised mean, or in a draw of what the last noise level still hides."
+    )
 
 
 class Guide(Section):
@@ -122,6 +125,9 @@ class Guide(Section):
     )
     by_latitude: bool = Field(True, description="Whether ucg weighs rows by the cosine of latitude.")
     eta_b: float = Field(1.0, ge=0, le=1, description="Weight of the observation in ddrm.")
+    activity: bool = Field(
+        True, description="Whether draws of gaussian-cov are as active as the coarse data of their days."
+    )
     reach: int = Field(24, ge=0, description="Hours on either side of a block whose observations count.")
     physics: float = Field(
         0.0, ge=0, description="Length of the step towards physics, over the expected error; latent priors."

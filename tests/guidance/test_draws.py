@@ -1,0 +1,37 @@
+"""Draws of what a noise level hides, against the closed form."""
+
+import math
+
+import pytest
+import torch
+
+from finescale.fields.noise import Noise
+from finescale.guidance.draws import ClimateDraws
+
+MEMBERS, HOURS = tuple(range(16)), 400
+
+
+def noise(climate) -> Noise:
+    return Noise(5, climate.scaling.variables, tuple(climate.mask.shape[1:]))
+
+
+@pytest.mark.parametrize("sigma", [0.05, 0.5, math.inf])
+def test_every_eof_keeps_what_the_noise_hides(climate, sigma) -> None:
+    x = ClimateDraws(climate, noise(climate), sigma)(MEMBERS, 0, HOURS)
+    found = climate.project(x).square().mean(dim=(0, 1))
+    rho = torch.from_numpy(climate.autocovariance(1024))
+    power = torch.fft.rfft(torch.cat([rho, rho[:, 1:-1].flip(1)], 1)).real.clamp_min(0)
+    left = power if math.isinf(sigma) else power * sigma**2 / (power + sigma**2)
+    expected = torch.fft.irfft(left, n=2046)[:, 0]
+    # The memory of an EOF is tens of hours: 6400 frames are worth a few hundred.
+    torch.testing.assert_close(found.double(), expected, rtol=0.2, atol=0)
+
+
+def test_hours_do_not_depend_on_where_the_draw_begins(climate) -> None:
+    draws = ClimateDraws(climate, noise(climate), 0.3, use=1)
+    torch.testing.assert_close(draws((3,), 0, 100)[:, 40:], draws((3,), 40, 100), rtol=1e-4, atol=1e-5)
+
+
+def test_uses_are_independent(climate) -> None:
+    first, second = (ClimateDraws(climate, noise(climate), 0.3, use)(MEMBERS, 0, 200) for use in (0, 1))
+    assert abs(float((first * second).mean() / first.square().mean())) < 0.02
