@@ -37,10 +37,13 @@ class Produce(Form):
     members: int = Field(0, ge=0, le=1000, description="Members for each climate model and scenario.")
     block: int = Field(0, ge=0, le=1000, description="Members in one store.")
     out: str = Field("", description="Folder of the product, seen from the project's.")
+    hours: float = Field(
+        24.0, gt=0, le=720, description="Hours after which the drawing of a store is stopped."
+    )
 
     def over(self, production: Production) -> Production:
         """The project's section with what this request says in its place."""
-        said = {key: value for key, value in self.model_dump(exclude={"root"}).items() if value}
+        said = {key: value for key, value in self.model_dump(exclude={"root", "hours"}).items() if value}
         if self.periods:
             said["periods"] = [period.split(":") for period in self.periods]
         return Production.model_validate(production.model_dump() | said)

@@ -3,12 +3,15 @@
 import json
 import shutil
 import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
-from .conftest import ROOT, Project
+from .conftest import ROOT, Project, environment
+from .test_learned import PRIOR
 
 pytestmark = pytest.mark.slow  # minutes of registrations and clones
 
@@ -44,23 +47,36 @@ def test_a_clone_pulls_and_has_nothing_to_run(shared: Project) -> None:
     assert "Running stage" not in done.stdout
     assert "up to date" in done.stdout
     assert clone.locked() == shared.locked()
-    # A checkpoint by its name, without the project's history of files.
-    clone.dvc("artifacts", "get", ".", "model-bcsd", "-o", "fetched")
-    assert {p.name for p in (other / "fetched").iterdir()} == {
-        p.name for p in (other / "models/bcsd").iterdir()
-    }
+
+
+def test_a_checkpoint_by_its_name_and_version(shared: Project, tmp_path: Path) -> None:
+    """A tag of git names the version; whoever fetches it needs neither a clone nor the project's settings."""
+    refused = shared.call(
+        sys.executable, "-m", "dvc", "artifacts", "get", ".", "model-bilinear", "-o", "none", check=False
+    )
+    assert refused.returncode != 0
+    git(shared.root, "tag", "-a", "model-bcsd@v1.0.0", "-m", "The first")
+    for words in ((), ("--rev", "v1.0.0")):
+        out = tmp_path / "-".join(("fetched", *words))
+        address = (str(shared.root), "model-bcsd", *words, "-o", str(out))
+        subprocess.run(
+            [sys.executable, "-m", "dvc", "artifacts", "get", *address],
+            cwd=tmp_path,
+            env=environment(tmp_path),
+            check=True,
+            capture_output=True,
+        )
+        kept = shared.root / "models" / "bcsd"
+        assert {p.name: p.read_bytes() for p in out.iterdir()} == {
+            p.name: p.read_bytes() for p in kept.iterdir()
+        }
 
 
 def test_an_experiment_stands_beside_the_workspace(shared: Project) -> None:
     before = shared.locked()
     shared.dvc("exp", "run", "--name", "flat", "-S", "downscale.bcsd.harmonics=0")
-    (table,) = json.loads(shared.dvc("exp", "show", "--json", "--num", "1").stdout)[1:] or [None]
-    assert table is not None
-    rows = {"base": table["data"], "flat": table["experiments"][0]["revs"][0]["data"]}
-    crps = {
-        name: data["metrics"]["reports/metrics.json"]["data"]["perfect"]["bcsd"]["tas"]["crps"]
-        for name, data in rows.items()
-    }
+    rows = experiments(shared)
+    crps = {name: score(row, "bcsd") for name, row in rows.items()}
     harmonics = {
         n: d["params"]["params.yaml"]["data"]["downscale"]["bcsd"]["harmonics"] for n, d in rows.items()
     }
@@ -73,3 +89,42 @@ def test_an_experiment_stands_beside_the_workspace(shared: Project) -> None:
     assert shared.locked() != before
     body = yaml.safe_load((shared.root / "params.yaml").read_text())
     assert body["downscale"]["bcsd"]["harmonics"] == 0
+
+
+def test_a_longer_walk_of_the_sampler_is_an_experiment(shared: Project, tmp_path: Path) -> None:
+    root = tmp_path / "learned"
+    git(tmp_path, "clone", "-q", str(shared.root), str(root))
+    project = Project(root)
+    project.dvc("remote", "modify", "team", "url", str(shared.root.parent / "finescale-remote"))
+    project.dvc("pull")
+    project.set(
+        climate={"modes": 24, "order": 4, "joint": 12, "sketch_every": 1},
+        priors={"tiny": PRIOR},
+        downscale__methods=["bilinear", "finescale"],
+        downscale__finescale={"prior": "tiny", "sampler": {"steps": 4}},
+        registry__method="finescale",
+    )
+    project.finescale("dvcfile")
+    project.dvc("repro")
+    git(root, "add", "-A")
+    git(root, "commit", "-qm", "A method that learns")
+    ran = project.dvc("exp", "run", "--name", "longer", "-S", "downscale.finescale.sampler.steps=16").stdout
+    assert "Running stage 'downscale-finescale'" in ran
+    assert "Running stage 'train-tiny'" not in ran
+    rows = experiments(project)
+    chosen = {n: r["params"]["params.yaml"]["data"]["downscale"]["finescale"] for n, r in rows.items()}
+    assert {n: c["sampler"]["steps"] for n, c in chosen.items()} == {"base": 4, "longer": 16}
+    crps = {n: score(r, "finescale") for n, r in rows.items()}
+    assert crps["longer"] != crps["base"]
+
+
+def experiments(project: Project) -> dict[str, Any]:
+    """The rows of `dvc exp show`: the commit below, called base, and what was tried."""
+    (table,) = json.loads(project.dvc("exp", "show", "--json", "--num", "1").stdout)[1:]
+    tried = {entry["name"]: entry["revs"][0]["data"] for entry in table["experiments"]}
+    return {"base": table["data"], **tried}
+
+
+def score(row: dict[str, Any], method: str) -> float:
+    """The CRPS of a row for tas on held-out days."""
+    return row["metrics"]["reports/metrics.json"]["data"]["perfect"][method]["tas"]["crps"]

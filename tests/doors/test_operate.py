@@ -47,12 +47,12 @@ class Service:
         with urlopen(asked, timeout=60) as reply:
             return json.loads(reply.read() or "null")
 
-    def deployment(self) -> str:
-        return self.ask("deployments/name/build/build")["id"]
+    def deployment(self, name: str = "build") -> str:
+        return self.ask(f"deployments/name/{name}/{name}")["id"]
 
-    def run(self, request: dict) -> str:
+    def run(self, request: dict, name: str = "build") -> str:
         return self.ask(
-            f"deployments/{self.deployment()}/create_flow_run", {"parameters": {"request": request}}
+            f"deployments/{self.deployment(name)}/create_flow_run", {"parameters": {"request": request}}
         )["id"]
 
     def finished(self, run: str, patience: float = 900.0) -> dict:
@@ -159,6 +159,24 @@ def test_a_cancelled_run_is_gone_on_with(service: Service) -> None:
     tasks = service.tasks(again)
     assert tasks["coarsen"] == "Skipped"
     assert tasks["report"] == "Completed"
+
+
+def test_a_promotion_shows_its_proof(service: Service) -> None:
+    built = service.run({"changes": {"registry": {"method": "bilinear"}}})  # offers a worse one
+    assert service.finished(built)["type"] == "COMPLETED"
+    asked = service.run({"challenger": "candidate"}, "promote")
+    state = service.finished(asked)
+    assert state["type"] == "COMPLETED", state
+    assert "stays a candidate" in state["message"]
+    assert "is worse" in state["message"]
+    assert service.ask(f"flow_runs/{asked}")["name"] == "promote candidate"
+    found = service.ask("artifacts/filter", {"artifacts": {"flow_run_id": {"any_": [asked]}}})
+    shown = {artifact["key"]: artifact["data"] for artifact in found}
+    assert set(shown) == {"proof", "decision"}
+    assert {row["variable"]: row["difference"] > 0 for row in json.loads(shown["proof"])}["tas"]
+    unknown = service.finished(service.run({"challenger": "9"}, "promote"))
+    assert unknown["type"] == "FAILED"
+    assert "9" in unknown["message"]
 
 
 def test_down_ends_exactly_these(service: Service) -> None:

@@ -20,6 +20,8 @@ class Downscaler(Protocol):
         fine: Grid of the result.
         coarse: Grid that it reads; nests in the fine one.
         variables: Names of the fields, with their units.
+        margin: Hours beyond the ends of a period, and one coarse step, that its weather depends on: with these
+            before and after it, a period drawn by itself is that of a longer run.
     """
 
     @property
@@ -30,6 +32,9 @@ class Downscaler(Protocol):
 
     @property
     def variables(self) -> dict[str, str]: ...  # noqa: D102
+
+    @property
+    def margin(self) -> int: ...  # noqa: D102
 
     def __call__(
         self,

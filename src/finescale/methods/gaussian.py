@@ -46,6 +46,11 @@ class Gaussian(OnOperator):
     climate: GaussianClimate
     error_scale: float = 1.0
 
+    @property
+    def margin(self) -> int:
+        """Hours beyond a period that it depends on: the outermost block, which may be longer than the others."""
+        return 2 * max(GaussianPosterior.block, GaussianPosterior.reach)
+
     def __call__(
         self,
         coarse: xr.Dataset,

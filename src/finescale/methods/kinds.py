@@ -28,6 +28,11 @@ class Answering(Protocol):
 class OneMember:
     """Makes a `Downscaler` of a method with one answer: one member, whatever is asked."""
 
+    @property
+    def margin(self) -> int:
+        """Hours beyond a period that it depends on: the next coarse times are enough."""
+        return 0
+
     def __call__(
         self: Answering,
         coarse: xr.Dataset,

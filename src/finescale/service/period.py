@@ -1,5 +1,7 @@
 """The days of a piece in a run of any calendar, and the margins around them."""
 
+import math
+
 import numpy as np
 import xarray as xr
 
@@ -9,7 +11,7 @@ from finescale.service.job import Piece
 
 
 def cut(coarse: xr.Dataset, piece: Piece, margin: int) -> tuple[xr.Dataset | None, str]:
-    """The period and its margins out of a run; None, with the days that there are, where the run has none of it."""
+    """The period and so many hours on either side out of a run; None, with the days that it has, where it has none."""
     stamp = days(coarse["time"])
     had = f"{coarse['time'].values[0]!s:.10} .. {coarse['time'].values[-1]!s:.10}"
     first, last = (day_number(day) for day in piece.period)
@@ -21,7 +23,7 @@ def cut(coarse: xr.Dataset, piece: Piece, margin: int) -> tuple[xr.Dataset | Non
             f"a period lies inside the run: {piece.span} was asked of {piece.gcm} {piece.scenario}, which has {had}; "
             "choose a period within"
         )
-    steps = 1 + margin * round(24 * 3600 / _step(coarse["time"]))
+    steps = 1 + math.ceil(margin * 3600 / _step(coarse["time"]))
     return coarse.isel(time=slice(max(0, int(where[0]) - steps), int(where[-1]) + 1 + steps)), had
 
 

@@ -21,6 +21,7 @@ from finescale.service.inputs import prepared
 from finescale.service.job import Job, Piece, Result
 from finescale.service.period import cut, inside
 from finescale.service.receipt import facts, there, write_json
+from finescale.settings import Production
 
 # What goes wrong in data and numbers; anything else is a fault of the program and says so by its kind.
 EXPECTED = (FinescaleError, OSError)
@@ -42,20 +43,27 @@ def produce_piece(job: Job, piece: Piece, progress: Progress = silent) -> Result
             key = _key(job, piece, coarse)
             if there(job, piece, key):
                 return Result(piece.name, "kept")
-            given, kept = cut(store.open_path(coarse), piece, job.request.margin)
+            method = recipes.load(job.folder)
+            given, kept = cut(store.open_path(coarse), piece, margin_hours(job.request, method))
             if given is None:
                 return Result(piece.name, "skipped", f"{piece.gcm} {piece.scenario} has {kept}")
-            _produce(job, piece, given, key, progress)
+            _produce(job, piece, method, given, key, progress)
         except EXPECTED as error:
             passing = isinstance(error, OSError) or "failed 5 times" in str(error)
-            return Result(piece.name, "failed", str(error).splitlines()[0], passing)
+            return Result(piece.name, "failed", (str(error) or repr(error)).splitlines()[0], passing)
         except (RuntimeError, ValueError, ArithmeticError, LookupError, TypeError) as error:
             return Result(piece.name, "failed", f"{type(error).__name__}: {error}")
     return Result(piece.name, "produced")
 
 
-def _produce(job: Job, piece: Piece, given: xr.Dataset, key: str, progress: Progress) -> None:
-    method = recipes.load(job.folder)
+def margin_hours(request: Production, method: Downscaler) -> int:
+    """Hours that are drawn beyond each end of a period and cut off: as stated, or what the method remembers."""
+    return method.margin if request.margin is None else 24 * request.margin
+
+
+def _produce(
+    job: Job, piece: Piece, method: Downscaler, given: xr.Dataset, key: str, progress: Progress
+) -> None:
     notes = job.work / "notes" / key
     ensemble = _draw(method, given, job, piece, notes, progress)
     hours = inside(ensemble["time"], piece)

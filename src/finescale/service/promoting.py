@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from finescale.errors import FinescaleError
 from finescale.pipeline.project import Project
 from finescale.pipeline.tracking import flat
 from finescale.registry import aliases, tracking
@@ -68,16 +69,25 @@ def promote(
     while True:
         # Scoring may take long and is done without the lock; a champion that changed meanwhile is judged anew.
         present = aliases.holder(project.root, name, aliases.CHAMPION)
-        other = None
+        other, apart = None, ""
         if present not in (None, version):
-            other = evidence.of_version(project.root, name, str(present), days, tell)
+            try:
+                other = evidence.of_version(project.root, name, str(present), days, tell)
+            except FinescaleError as error:
+                apart = (
+                    f"the champion, version {present}, cannot answer on these days: {error}; a model of another kind "
+                    "wants a registry.name of its own"
+                )
         with locked(project.root / "mlruns" / "promotion.lock"):
             if aliases.holder(project.root, name, aliases.CHAMPION) != present:
                 continue
             if present == version:
                 return Decision(name, version, True, "it is champion already", version, pd.DataFrame())
-            waived = tracking.tags_of(project.root, name, version).get("waived", "")
-            verdict = judge(mine, other, rules, waived=waived.split("; ") if waived else [], seed=seed)
+            if apart:
+                verdict = Verdict(False, apart, pd.DataFrame())
+            else:
+                waived = tracking.tags_of(project.root, name, version).get("waived", "")
+                verdict = judge(mine, other, rules, waived=waived.split("; ") if waived else [], seed=seed)
             return _settle(project, name, version, present, verdict, days.key, rules)
 
 

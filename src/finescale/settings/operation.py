@@ -19,11 +19,12 @@ class Production(Section):
     members: int = Field(8, ge=1, le=1000, description="Members for each climate model and scenario.")
     block: int = Field(4, ge=1, le=1000, description="Members in one store.")
     seed: int = Field(0, ge=0, description="Decides every draw.")
-    margin: int = Field(
-        2,
-        ge=1,
+    margin: int | None = Field(
+        None,
+        ge=0,
         le=60,
-        description="Days drawn beyond each end of a period and cut off, so that periods join.",
+        description="Days drawn beyond each end of a period and cut off; as many as the method remembers when null, "
+        "so that periods join.",
     )
     out: str = Field(
         "products/default", min_length=1, description="Folder of the product, seen from the project's."
