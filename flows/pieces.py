@@ -56,9 +56,9 @@ class Produce(Form):
 
 
 @task(cache_policy=NO_CACHE, persist_result=True, result_serializer="json", tags=["piece"])
-def draw(job: Job, piece: Piece) -> State[dict[str, Any]]:
+def draw(job: Job, piece: Piece, hours: float) -> State[dict[str, Any]]:
     """Draw one piece, or find it there; only a failure that may pass is tried again."""
-    watch = Watcher(piece.name)
+    watch = Watcher(piece.name, hours)
     # A lazy array that is computed in a worker would otherwise queue behind the very tasks that wait for it.
     with dask.config.set(scheduler="threads"):
         result = produce_piece(job, piece, watch.progress)

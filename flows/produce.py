@@ -33,13 +33,9 @@ def produce(request: Produce = Produce()) -> State[dict[str, int]]:
     with fleet(cluster) as workers:
         futures = {}
         for piece in job.pieces:
-            named = draw.with_options(
-                task_run_name=piece.name,
-                retries=2,
-                retry_delay_seconds=PAUSES,
-                timeout_seconds=3600 * request.hours,
-            )
-            futures[piece.name] = workers.submit(named, {"job": job, "piece": piece})
+            named = draw.with_options(task_run_name=piece.name, retries=2, retry_delay_seconds=PAUSES)
+            wanted = {"job": job, "piece": piece, "hours": request.hours}
+            futures[piece.name] = workers.submit(named, wanted)
         for future in futures.values():
             future.wait()
         states = {name: future.state for name, future in futures.items()}

@@ -7,6 +7,7 @@ import yaml
 from flows.forms import Build, Promote
 from flows.pieces import Produce
 
+from finescale.errors import FinescaleError
 from finescale.settings import Production
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -53,6 +54,17 @@ def test_other_days_come_in_pairs() -> None:
     for wrong in ({"first": "2003-01-05"}, {"first": "2003-02-03", "last": "2003-01-05"}):
         with pytest.raises(ValueError, match="give both or neither"):
             Promote(**wrong)
+
+
+def test_what_takes_too_long_is_stopped() -> None:
+    from flows.watch import Watcher
+    from prefect.logging import disable_run_logger
+
+    with disable_run_logger():
+        watch, late = Watcher("a store", 1.0), Watcher("a store", 0.0)
+    watch.progress("draws", 1, 9)
+    with pytest.raises(FinescaleError, match="draws must end within 0 h: a store was at 1 of 9"):
+        late.progress("draws", 1, 9)
 
 
 def test_three_deployments() -> None:

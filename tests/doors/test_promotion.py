@@ -16,8 +16,6 @@ from finescale.service.promoting import promote, rollback
 
 from .conftest import Project
 
-pytestmark = pytest.mark.slow  # minutes of registrations and clones
-
 Enter = Callable[..., str]
 
 

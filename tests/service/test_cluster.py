@@ -21,13 +21,13 @@ from .test_production import stores
 ROOT = Path(__file__).resolve().parents[2]
 PIECES = 2 * 2 * 4  # climate models, scenarios, blocks of two members
 READER = """
-import sys, intake
+import json, sys, intake
 cat = intake.open_esm_datastore(sys.argv[1])
 found = cat.search(table_id="1hr", variable_id="tas").to_dataset_dict(progressbar=False)
 shapes = {key: [ds.sizes["member"], ds.sizes["time"]] for key, ds in found.items()}
 assert all(bool(ds["tas"].notnull().all()) for ds in found.values())
 assert not any(name.startswith("finescale") for name in sys.modules)
-print(sorted(shapes.values()), len(cat.df))
+print(json.dumps([list(shapes.values()), len(cat.df)]))
 """
 
 
@@ -85,7 +85,7 @@ def kill_one(flow: subprocess.Popen[bytes], root: Path) -> int:
         if victim is not None and 3 <= len(list((out / "stores").rglob("members-*.json"))) < PIECES - 3:
             os.kill(victim.pid, signal.SIGKILL)
             return victim.pid
-        time.sleep(0.002)
+        time.sleep(0.02)
     raise AssertionError((root.parent / "log").read_text())
 
 
@@ -130,5 +130,7 @@ def test_a_killed_worker_changes_nothing(project: Path) -> None:
         text=True,
     )
     assert read.returncode == 0, read.stderr[-2000:]
-    # Two variables of 16 hourly stores; of four monthly and four annual ones also least and greatest values.
-    assert read.stdout.split("]]")[0].count("[8, 240]") == 4
+    shapes, rows = json.loads(read.stdout)
+    assert shapes == [[8, 240]] * 4  # the blocks of a run joined to its eight members
+    # Two fields in each hourly store; with the least and greatest values six in each summary.
+    assert rows == 2 * PIECES + 6 * 8

@@ -39,6 +39,8 @@ from finescale.prior.window import WindowSpec
 NOTE_EVERY = 30.0
 # Hours up to which a series is one block.
 WHOLE = 72
+# Guidances that may take gradients, and then wider blocks.
+DEAR = ("sda", "mmps")
 # Forward passes that two backward passes take.
 BACKWARD = 4
 
@@ -84,6 +86,17 @@ class GenerativeDownscaler(OnOperator):
                 "the climate and the prior share one scaling: they were fitted to other data; fit both again"
             )
         check_frames(self.prior.window, self.sampler, self.guidance)
+
+    @property
+    def margin(self) -> int:
+        """Hours beyond a period that it depends on: the outermost block, which may be longer than the others.
+
+        What reaches further, level by level, is screened by what is observed between: 6e-5 of the spread on the demo.
+        """
+        if self.prior.window == 1:
+            return 0
+        reach = self.guidance.reach * (2 if self.guidance.name in DEAR else 1)
+        return 2 * max(self.prior.window, reach)
 
     def __call__(
         self,
