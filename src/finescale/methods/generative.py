@@ -93,10 +93,8 @@ class GenerativeDownscaler(OnOperator):
 
         What reaches further, level by level, is screened by what is observed between: 6e-5 of the spread on the demo.
         """
-        if self.prior.window == 1:
-            return 0
         reach = self.guidance.reach * (2 if self.guidance.name in DEAR else 1)
-        return 2 * max(self.prior.window, reach)
+        return 0 if self.prior.window == 1 else 2 * max(self.prior.window, reach)
 
     def __call__(
         self,

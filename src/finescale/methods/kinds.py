@@ -49,7 +49,8 @@ class OneMember:
                 "generative method"
             )
         check_coarse(coarse, self.coarse, self.variables)
-        return self.answer(coarse).expand_dims(member=member_axis(1, first))
+        # Attributes of a coordinate that is named while the dimension is made would be lost.
+        return self.answer(coarse).expand_dims("member").assign_coords(member=member_axis(1, first))
 
 
 class Operating(Protocol):
