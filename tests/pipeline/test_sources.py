@@ -18,6 +18,7 @@ from finescale.grid.grid import Grid
 from finescale.pipeline import store
 from finescale.pipeline.ledger import ledger
 from finescale.pipeline.run import run_stage
+from finescale.pipeline.stages.coarsen import operator
 from finescale.scores.table import unavailable
 from finescale.settings import load_settings
 
@@ -265,3 +266,10 @@ def test_a_model_without_truth_is_scored_by_its_climate(here, world, tmp_path):
     page = (tmp_path / "p" / "reports" / "index.html").read_text(encoding="utf-8")
     assert f"bias-gcm-{GCM}" in {p.stem for p in (tmp_path / "p" / "reports" / "figures").iterdir()}
     assert "is left after correction" in page
+
+
+def test_a_reference_of_days_is_refused() -> None:
+    days = xr.date_range("2001-01-01", periods=40, freq="D")
+    fine = xr.Dataset({"tas": (("time",), [280.0] * 40)}, coords={"time": days})
+    with pytest.raises(FinescaleError, match="hour by hour: the reference has a field every 24 h"):
+        operator(None, fine)  # type: ignore[arg-type]
