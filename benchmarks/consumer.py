@@ -1,9 +1,12 @@
 """A consumer who has nothing but the model: a fresh environment from its own requirements, the same ensemble.
 
 `python benchmarks/consumer.py PROJECT [MEMBERS]` installs the champion's requirements and nothing else, loads it
-there with MLflow, and compares the ensemble bit by bit with that of `finescale downscale` in this environment.
+there with MLflow, and compares the ensemble bit by bit with that of `finescale downscale` in this environment. The
+model must have been registered by this version of the code; both sides use one thread, because sums in another order
+round otherwise.
 """
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -41,17 +44,19 @@ def main() -> None:
         subprocess.run([python, "-m", "pip", "install", "-q", "-r", needs], check=True)
         print(
             f"fresh environment, {len(Path(needs).read_text().splitlines())} requirements:"
-            f" {time.perf_counter() - begin:.0f} s"
+            f" {time.perf_counter() - begin:.0f} s",
+            flush=True,
         )
         begin = time.perf_counter()
         clean = {
             "PATH": "/usr/bin:/bin",
             "MLFLOW_DISABLE_TELEMETRY": "true",
+            "OMP_NUM_THREADS": "1",
             "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
         }
         arguments = [str(project), str(folder / "coarse.nc"), str(folder / "a.nc"), members]
         subprocess.run([python, "-c", CONSUMER, *arguments], check=True, env=clean, cwd=folder)
-        print(f"loaded and answered there: {time.perf_counter() - begin:.0f} s")
+        print(f"loaded and answered there: {time.perf_counter() - begin:.0f} s", flush=True)
         shell = [
             "downscale",
             str(folder / "coarse.nc"),
@@ -61,7 +66,10 @@ def main() -> None:
             "--seed",
             "3",
         ]
-        subprocess.run([sys.executable, "-m", "finescale", *shell, "--root", str(project)], check=True)
+        here = os.environ | {"OMP_NUM_THREADS": "1"}
+        subprocess.run(
+            [sys.executable, "-m", "finescale", *shell, "--root", str(project)], check=True, env=here
+        )
         a, b = (xr.load_dataset(folder / n) for n in ("a.nc", "b.nc"))
         for field in a.data_vars:
             assert (a[field].values == b[field].values).all(), f"{field} differs"

@@ -40,7 +40,7 @@ def project(built: Path, tmp_path: Path) -> Path:
     body["production"] = {
         "model": "models/gaussian",
         "scenarios": ["ssp245", "historical"],
-        "periods": [["2015-01-10", "2015-01-19"], ["2001-01-12", "2001-01-21"]],
+        "periods": [["2015-01-10", "2015-01-14"], ["2001-01-12", "2001-01-16"]],
         "members": 8,
         "block": 2,
         "seed": 5,
@@ -131,6 +131,6 @@ def test_a_killed_worker_changes_nothing(project: Path) -> None:
     )
     assert read.returncode == 0, read.stderr[-2000:]
     shapes, rows = json.loads(read.stdout)
-    assert shapes == [[8, 240]] * 4  # the blocks of a run joined to its eight members
+    assert shapes == [[8, 120]] * 4  # the blocks of a run joined to its eight members
     # Two fields in each hourly store; with the least and greatest values six in each summary.
     assert rows == 2 * PIECES + 6 * 8
