@@ -78,7 +78,7 @@ def ablation(world: World, factor: int) -> None:
 
 def speed(world: World, factor: int, steps: int) -> None:
     """CPU seconds of both methods for one request, three times in turn; the single frames are at the coarse times."""
-    (_, _, given, _), = world.cases([factor])  # fmt: skip
+    _, _, given, _ = next(world.cases([factor]))
     methods = {}
     for name in (world.settings.registry.method, "zssd"):
         method = world.generative(world.settings.downscale.sections[name], factor)
@@ -167,7 +167,9 @@ def main() -> None:
     parser.add_argument("--models", type=Path, default=Path("models"))
     parser.add_argument("--params", type=Path, default=Path("params.yaml"))
     parser.add_argument("--preset", nargs="+", default=["demo-all"], help="laid over one another")
-    parser.add_argument("--factors", type=int, nargs="+", default=[4, 8, 16])
+    parser.add_argument(
+        "--factors", type=int, nargs="*", default=[4, 8, 16], help="none: climate models only"
+    )
     parser.add_argument("--zetas", type=float, nargs="+", default=[0.1, 0.3, 1.0, 3.0])
     parser.add_argument("--methods", nargs="+", default=[])
     parser.add_argument("--members", type=int, default=4)
