@@ -91,7 +91,7 @@ class Activity:
 
 
 class _Typical:
-    """The covariance that a few stamps of a product have in the climate, one variable at a time."""
+    """The covariance that a few stamps of a product have in the climate, one variable at a time, with its factor."""
 
     def __init__(self, source: Source, climate: GaussianClimate) -> None:
         self.source, self.span = source, STAMPS * source.clock.every
@@ -102,12 +102,12 @@ class _Typical:
         rho = np.concatenate([climate.autocovariance(frames), climate.residual_autocovariance(frames)])
         weights = torch.from_numpy(source.clock.matrix(1 - self.lead, 1 + self.span))
         time, modes = weights @ torch.from_numpy(toeplitz(rho)) @ weights.T, len(climate.variance)
-        whole, self.covariances = Seen.of(source, climate), []
+        whole, self.pairs = Seen.of(source, climate), []
         for c in range(len(source.channels)):
             part = whole.only(c, self.cells)
             matrix = through_eofs(time[:modes], part, part) + through_bands(time[modes:], part, part)
             matrix.diagonal().add_(source.error[c].double() + 1e-6 * matrix.diagonal().mean())
-            self.covariances.append(matrix)
+            self.pairs.append((matrix, torch.linalg.cholesky(matrix)))
 
     def variances(self, calm: Activity, first: int) -> NDArray[np.float64]:
         """Variance of each variable's whitened anomalies from a frame on ``[C]``; one where nothing is observed."""
@@ -115,11 +115,13 @@ class _Typical:
         stamps = view.clock.hours(first - self.lead, first + self.span)
         anomalies = calm.anomalies(replace(self.source, first=stamps[0], y=y))[..., self.cells].double()
         out = []
-        for c, matrix in enumerate(self.covariances):
+        for c, (matrix, factor) in enumerate(self.pairs):
             r = anomalies[:, c].flatten()
             known = torch.isfinite(r)
-            r, count = r[known], int(known.sum())
-            size = float(r @ torch.linalg.solve(matrix[known][:, known], r)) if count else 0.0
-            out.append((BELIEF + size) / (BELIEF + count))
+            r, count = r[known, None], int(known.sum())
+            if count < len(known):
+                factor = torch.linalg.cholesky(matrix[known][:, known])
+            white = torch.linalg.solve_triangular(factor, r, upper=False)
+            out.append((BELIEF + float(white.square().sum())) / (BELIEF + count))
         logs = np.log(out)
         return np.asarray(np.exp((1 - SHARED) * logs + SHARED * logs.mean()))

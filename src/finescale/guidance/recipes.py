@@ -70,6 +70,11 @@ class GuidanceSpec:
     physics: float = 0.0
     error_scale: float = 1.0
 
+    @property
+    def follows(self) -> bool:
+        """Whether draws are as active as the coarse data of their days."""
+        return self.activity and self.name == "gaussian-cov"
+
 
 def build(
     spec: GuidanceSpec,

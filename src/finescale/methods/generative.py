@@ -13,7 +13,7 @@ from finescale.errors import FinescaleError
 from finescale.fields.noise import Noise
 from finescale.grid.coarsening import Coarsening
 from finescale.guidance import recipes
-from finescale.guidance.activity import Activity
+from finescale.guidance.activity import STAMPS, Activity
 from finescale.guidance.between import Hourly, check_frames, frames
 from finescale.guidance.conditions import Conditions, conditions
 from finescale.guidance.covariance import ClimateCovariance
@@ -94,7 +94,8 @@ class GenerativeDownscaler(OnOperator):
         What reaches further, level by level, is screened by what is observed between: 6e-5 of the spread on the demo.
         """
         reach = self.guidance.reach * (2 if self.guidance.name in DEAR else 1)
-        return 0 if self.prior.window == 1 else 2 * max(self.prior.window, reach)
+        days = 2 * STAMPS * self.coarsening.every if self.guidance.follows else 0
+        return 0 if self.prior.window == 1 else 2 * max(self.prior.window, reach) + days
 
     def __call__(
         self,
@@ -202,10 +203,8 @@ class GenerativeDownscaler(OnOperator):
 
     def _activity(self, given: Conditions) -> Activity | None:
         """Of the weather that the coarse data tell of, where draws are to follow it."""
-        spec, climate = self.guidance, self._climate
-        if spec.name != "gaussian-cov" or not spec.activity or climate is None:
-            return None
-        return Activity.of(given, climate)
+        climate = self._climate
+        return Activity.of(given, climate) if self.guidance.follows and climate is not None else None
 
     def _hourly(self, given: Conditions) -> Hourly:
         return Hourly(given, self._climate)
