@@ -16,6 +16,9 @@ from finescale.bias.grouping import Grouping
 from finescale.errors import FinescaleError
 
 COLUMNS = ("method", "case", "variable", "region", "hours", "metric", "value", "low", "high")
+UNSEEN = ", years not seen"
+"""Ends the name of a method that was fitted to other years than those it is judged on."""
+
 FEWEST_YEARS = 5
 """Fewer years than this say nothing about the spread between years: low and high stay empty."""
 
@@ -48,6 +51,8 @@ def table(
     seed: int = 0,
 ) -> pd.DataFrame:
     """Errors of each run's climate against the reference's.
+
+    Give both sides the same years: a winter more on one side is an error of the mean that no correction made.
 
     Args:
         reference: the truth's climate [time, lat, lon].

@@ -3,7 +3,7 @@
 import numpy as np
 
 from finescale.bias.compiled import Floats, Integers, compiled
-from finescale.bias.windows import arrange, first_window, next_window
+from finescale.bias.windows import arrange, window_around
 
 
 @compiled
@@ -51,12 +51,9 @@ def window_ranks(values: Floats, order: Integers, starts: Integers, slots: int, 
         for base in range(0, groups, slots):
             size = 0
             for s in range(slots):
-                if s == 0:
-                    size = first_window(arranged, counts, starts, base, slots, half, pool)
-                elif half < (slots - 1) / 2:
-                    leaving, entering = base + (s - half - 1) % slots, base + (s + half) % slots
-                    size = next_window(arranged, counts, starts, leaving, entering, pool, size, spare)
-                    pool, spare = spare, pool
+                size, pool, spare = window_around(
+                    arranged, counts, starts, base, s, slots, half, size, pool, spare
+                )
                 if size == 0:
                     continue
                 for k in range(starts[base + s], starts[base + s + 1]):

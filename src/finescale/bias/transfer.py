@@ -44,6 +44,17 @@ def correct(x: float, old: Floats, new: Floats, k: int, weight: float, ratio: bo
 
 
 @compiled
+def moved(
+    x: float, place: float, nodes: Floats, old: Floats, new: Floats, ratio: bool, nearest: bool
+) -> float:
+    """Move x as the quantile functions differ where ``place`` falls among the ``nodes``; NaN without a table."""
+    if np.isnan(x) or np.isnan(old[0]) or np.isnan(new[0]):
+        return np.nan
+    k, weight = locate(nodes, place, nearest)
+    return correct(x, old, new, k, weight, ratio)
+
+
+@compiled
 def map_values(
     values: Floats, group: Integers, old: Floats, new: Floats, ratio: bool, nearest: bool
 ) -> Floats:
@@ -60,14 +71,11 @@ def map_values(
     Returns:
         The mapped values [cell, time]; NaN where a value or a table is missing.
     """
-    out = np.full(values.shape, np.nan)
+    out = np.empty(values.shape)
     for c in range(values.shape[0]):
         for t in range(values.shape[1]):
-            x, g = values[c, t], group[t]
-            if np.isnan(x) or np.isnan(old[c, g, 0]) or np.isnan(new[c, g, 0]):
-                continue
-            k, weight = locate(old[c, g], x, nearest)
-            out[c, t] = correct(x, old[c, g], new[c, g], k, weight, ratio)
+            x, before, after = values[c, t], old[c, group[t]], new[c, group[t]]
+            out[c, t] = moved(x, x, before, before, after, ratio, nearest)
     return out
 
 
@@ -125,12 +133,9 @@ def map_ranks(
     Returns:
         The mapped values [cell, time]; NaN where a value or a table is missing.
     """
-    out = np.full(values.shape, np.nan)
+    out = np.empty(values.shape)
     for c in range(values.shape[0]):
         for t in range(values.shape[1]):
-            x, g = values[c, t], group[t]
-            if np.isnan(x) or np.isnan(old[c, g, 0]) or np.isnan(new[c, g, 0]):
-                continue
-            k, weight = locate(probabilities, ranks[c, t], nearest)
-            out[c, t] = correct(x, old[c, g], new[c, g], k, weight, ratio)
+            x, before, after = values[c, t], old[c, group[t]], new[c, group[t]]
+            out[c, t] = moved(x, ranks[c, t], probabilities, before, after, ratio, nearest)
     return out

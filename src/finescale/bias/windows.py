@@ -81,6 +81,44 @@ def next_window(
 
 
 @compiled
+def window_around(
+    arranged: Floats,
+    counts: Integers,
+    starts: Integers,
+    base: int,
+    slot: int,
+    slots: int,
+    half: int,
+    size: int,
+    pool: Floats,
+    spare: Floats,
+) -> tuple[int, Floats, Floats]:
+    """Go to the window around a slot from that of the slot before it, beginning with slot 0.
+
+    Args:
+        arranged: values sorted inside each group, and ``counts`` of them, as ``arrange`` gives them.
+        counts: valid values in each group [groups].
+        starts: where each group starts [groups + 1].
+        base: first group of the hour class.
+        slot: the slot.
+        slots: groups in a year.
+        half: slots pooled on either side.
+        size: values in the window of the slot before.
+        pool: that window, sorted.
+        spare: room for another one.
+
+    Returns:
+        Size of the window, the array that holds it, and the one that is free.
+    """
+    if slot == 0:
+        return first_window(arranged, counts, starts, base, slots, half, pool), pool, spare
+    if half >= (slots - 1) / 2:
+        return size, pool, spare
+    leaving, entering = base + (slot - half - 1) % slots, base + (slot + half) % slots
+    return next_window(arranged, counts, starts, leaving, entering, pool, size, spare), spare, pool
+
+
+@compiled
 def quantile(pool: Floats, size: int, probability: float) -> float:
     """Quantile of the first ``size`` values of a sorted array (type 7 of Hyndman and Fan, 1996)."""
     position = probability * (size - 1)
@@ -124,12 +162,9 @@ def window_quantiles(
         for base in range(0, groups, slots):
             size = 0
             for s in range(slots):
-                if s == 0:
-                    size = first_window(arranged, counts, starts, base, slots, half, pool)
-                elif half < (slots - 1) / 2:
-                    leaving, entering = base + (s - half - 1) % slots, base + (s + half) % slots
-                    size = next_window(arranged, counts, starts, leaving, entering, pool, size, spare)
-                    pool, spare = spare, pool
+                size, pool, spare = window_around(
+                    arranged, counts, starts, base, s, slots, half, size, pool, spare
+                )
                 if size > 0:
                     low, high = quantile(pool, size, lower_edge), quantile(pool, size, upper_edge)
                     for k in range(probabilities.size):

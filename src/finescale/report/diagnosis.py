@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from finescale.grid.grid import Grid
 from finescale.report.case import Case
 from finescale.scores import ensemble, exceedance, extremes, series, spectrum
+from finescale.scores.hourly import blocks, held
 
 BLOCK_BYTES = 96 * 2**20
 LEVEL = 0.9
@@ -56,8 +56,8 @@ def diagnose(case: Case, method: str, name: str, *, seed: int = 0) -> Diagnosis:
         name: The variable.
         seed: Seed of broken ties between ranks.
     """
-    x = case.ensembles[method][name].transpose("member", "time", "lat", "lon")
-    o = case.truth[name].transpose("time", "lat", "lon")
+    x = held(case.ensembles[method][name].transpose("member", "time", "lat", "lon"))
+    o = held(case.truth[name].transpose("time", "lat", "lon"))
     grid = Grid.from_dataset(case.truth)
     radial = spectrum.Radial.of(grid)
     ranks = np.zeros(x.sizes["member"] + 1)
@@ -66,7 +66,7 @@ def diagnose(case: Case, method: str, name: str, *, seed: int = 0) -> Diagnosis:
     cells = series.point_cells(grid.shape)
     points: list[tuple[NDArray[np.floating], NDArray[np.floating]]] = []
     power = {key: np.zeros(radial.wavelength.size) for key in ("power", "true_power")}
-    for block in _blocks(x):
+    for block in blocks(x):
         values, truth = x.isel(time=block).to_numpy(), o.isel(time=block).to_numpy()
         found = ensemble.hourly_statistics(
             values, truth, grid.area[None], seed=seed, variable=name, first_hour=block.start
@@ -107,9 +107,3 @@ def percentile(series: xr.DataArray, q: float = extremes.P99) -> NDArray[np.floa
 def _temporal(values: NDArray[np.floating]) -> NDArray[np.float64]:
     power = series.periodograms(values)
     return np.asarray(power.mean(axis=0)) if len(power) else np.empty(0)
-
-
-def _blocks(x: xr.DataArray) -> Iterator[slice]:
-    step = max(1, BLOCK_BYTES // (8 * x.sizes["member"] * x.sizes["lat"] * x.sizes["lon"]))
-    for a in range(0, x.sizes["time"], step):
-        yield slice(a, min(a + step, x.sizes["time"]))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import product
 
 import xarray as xr
 
@@ -10,9 +12,11 @@ from finescale.grid.grid import Grid
 from finescale.report import calibration, curves, fans, maps, motion, tracks
 from finescale.report.canvas import Picture
 from finescale.report.case import Case
-from finescale.report.diagnosis import diagnose
+from finescale.report.diagnosis import Diagnosis, diagnose
 from finescale.report.display import style
 from finescale.report.places import places
+
+THREADS = 2  # ensembles read side by side; each is held in memory meanwhile
 
 
 def case_figures(
@@ -37,10 +41,12 @@ def case_figures(
     Returns:
         Pictures by section: maps, tracks, fans, ranks, spectra, tail; words where there is nothing to draw.
     """
-    found = {
-        method: {name: diagnose(case, method, name, seed=seed) for name in case.variables}
-        for method in case.ensembles
-    }
+    pairs = list(product(case.ensembles, case.variables))
+    with ThreadPoolExecutor(THREADS) as pool:
+        each = pool.map(lambda pair: diagnose(case, *pair, seed=seed), pairs)
+        found: dict[str, dict[str, Diagnosis]] = {method: {} for method in case.ensembles}
+        for (method, name), diagnosis in zip(pairs, each, strict=True):
+            found[method][name] = diagnosis
     grid = Grid.from_dataset(case.truth)
     looks = style(methods)
     histograms = [calibration.ranks(case, found, looks), calibration.reliability(case, found, looks)]

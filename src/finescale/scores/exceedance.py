@@ -65,10 +65,20 @@ def hourly_exceedance(
         if members > 1:
             score -= share * (1 - share) / (members - 1)
         found[f"brier_{level}"] = score.reshape(hours, -1) @ w.T
-        above = np.maximum(x, limit).reshape(members, -1), np.maximum(o, limit).reshape(-1)
-        fields, _, _ = cell_statistics(*above, threads=threads)
-        found[f"twcrps_{level}"] = (fields[2] - fields[3] / 2).reshape(hours, -1) @ w.T
+        found[f"twcrps_{level}"] = _tail_crps(x, o, limit, threads).reshape(hours, -1) @ w.T
     return found
+
+
+def _tail_crps(
+    x: NDArray[np.floating], o: NDArray[np.floating], limit: NDArray[np.floating], threads: int
+) -> NDArray[np.float64]:
+    """CRPS of max(value, limit) in every cell [T, lat, lon]; nothing where neither truth nor a member is above."""
+    score = np.zeros(o.shape)
+    here = (o > limit) | (x > limit).any(axis=0)
+    least = np.broadcast_to(limit, o.shape)[here]
+    fields, _, _ = cell_statistics(np.maximum(x[:, here], least), np.maximum(o[here], least), threads=threads)
+    score[here] = fields[2] - fields[3] / 2
+    return score
 
 
 def reliability(

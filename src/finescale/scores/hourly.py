@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import xarray as xr
@@ -14,6 +15,8 @@ from finescale.scores import checks, ensemble, exceedance, spectrum, steps, vect
 from finescale.scores.bootstrap import Means
 from finescale.scores.traces import Pair, Traces
 
+Data = TypeVar("Data", xr.Dataset, xr.DataArray)
+HELD_BYTES = 512 * 2**20  # what is no larger is read once and kept; the scores read an ensemble several times
 BLOCK_BYTES = 32 * 2**20  # of one float64 copy of a block; a dozen copies live at a time
 
 
@@ -108,6 +111,11 @@ def joint(parts: list[Hourly], seed: int) -> Means:
         "average": vectors.field_ranks(np.sum([p.average for p in parts], axis=0), seed),
         "depth": vectors.field_ranks(np.sum([p.depth for p in parts], axis=0), seed),
     }
+
+
+def held(data: Data) -> Data:
+    """Read data into memory where they are small enough; larger ones stay lazy and are read block by block."""
+    return data.load() if data.nbytes <= HELD_BYTES else data
 
 
 def blocks(x: xr.DataArray) -> Iterator[slice]:

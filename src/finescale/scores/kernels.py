@@ -109,23 +109,34 @@ def resampled_upper_quantiles(values: Reals, days: Integers, weights: Integers, 
         out: Filled, float64 [B, S]; NaN where the K values did not reach down far enough.
             `out` comes in holding the length of each resampled series.
     """
+    draws = weights.shape[0]
+    # Days first: one value then meets all resamplings side by side.
+    counts = np.ascontiguousarray(weights.T.astype(np.int32))
+    lower, fraction = np.empty(draws, dtype=np.int32), np.empty(draws)
+    seen, first, second = np.empty(draws, dtype=np.int32), np.empty(draws), np.empty(draws)
     for s in range(values.shape[0]):
-        for b in range(weights.shape[0]):
+        for b in range(draws):
             position = (out[b, s] - 1.0) * (1.0 - q)
-            lower = int(np.floor(position))
-            fraction = position - lower
-            seen = 0
-            first = np.nan
-            out[b, s] = np.nan
-            for k in range(values.shape[1]):
-                seen += weights[b, days[s, k]]
-                if np.isnan(first) and seen > lower:
-                    first = values[s, k]
-                if seen > lower + 1 or (fraction == 0.0 and seen > lower):
-                    out[b, s] = first * (1.0 - fraction) + (
-                        values[s, k] * fraction if fraction > 0.0 else 0.0
-                    )
-                    break
+            lower[b] = int(np.floor(position))
+            fraction[b] = position - lower[b]
+            seen[b] = 0
+            first[b] = np.nan
+            second[b] = np.nan
+        for k in range(values.shape[1]):
+            value, drawn = np.float64(values[s, k]), counts[days[s, k]]
+            short = 0
+            for b in range(draws):
+                before = seen[b]
+                now = before + drawn[b]
+                first[b] = value if before <= lower[b] and now > lower[b] else first[b]
+                second[b] = value if before <= lower[b] + 1 and now > lower[b] + 1 else second[b]
+                seen[b] = now
+                short += now <= lower[b] + 1
+            if short == 0:
+                break
+        for b in range(draws):
+            part = second[b] * fraction[b] if fraction[b] > 0.0 else 0.0
+            out[b, s] = first[b] * (1.0 - fraction[b]) + part
 
 
 @njit(cache=True, nogil=True)

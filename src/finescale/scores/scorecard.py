@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
@@ -57,17 +58,22 @@ def score(
     weights = regions(coarsening.fine, static)
     stacked = np.stack(list(weights.values()))
     workers = threads or len(os.sched_getaffinity(0))
-    rows: list[tuple[str, Row]] = []
-    parts = []
-    for name in names:
-        part = hourly.reduce(x[name], o[name], coarsening, stacked, seed=seed, threads=workers)
+    each = max(1, workers // len(names))
+
+    def one(name: str) -> tuple[hourly.Hourly, list[Row]]:
+        part = hourly.reduce(x[name], o[name], coarsening, stacked, seed=seed, threads=each)
         found = [*_mean_rows(part, hours, bootstrap, list(weights), x.sizes["member"], coarsening)]
         found += structure.variable_rows(part, x[name], o[name], hours, bootstrap)
-        found += _percentile_rows(x[name], o[name], hours, bootstrap, weights, workers)
+        found += _percentile_rows(x[name], o[name], hours, bootstrap, weights, each)
         if coarse is not None:
             found += _misfit_rows(x, coarse, coarsening, name, resamples, seed)
-        rows += [(name, row) for row in found]
-        parts.append(part)
+        return part, found
+
+    # Variables side by side: more of the work is then parallel than by threads within each step of it.
+    with ThreadPoolExecutor(min(workers, len(names))) as pool:
+        done = list(pool.map(one, names))
+    parts = [part for part, _ in done]
+    rows = [(name, row) for name, (_, found) in zip(names, done, strict=True) for row in found]
     if len(parts) > 1:
         rows += [("all", row) for row in _joint_rows(parts, hours, bootstrap, seed)]
     winds = truth[[n for n in ("uas", "vas") if n in truth]]

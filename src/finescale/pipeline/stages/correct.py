@@ -4,8 +4,11 @@ import pandas as pd
 import xarray as xr
 
 from finescale.bias import correction, diagnostics, observation_error
+from finescale.bias.diagnostics import UNSEEN
 from finescale.bias.grouping import Grouping
+from finescale.bias.halves import halved
 from finescale.bias.plan import Options
+from finescale.bias.series import select_period
 from finescale.pipeline.desk import Desk
 from finescale.pipeline.stages.gate import check
 
@@ -24,18 +27,23 @@ def correct(desk: Desk, gcm: str) -> None:
     }
     fitted = correction.fit(reference, historical, **how)
     desk.save(f"correction-{gcm}", fitted.to_dataset())
-    after = fitted.apply(historical).compute()
-    if desk.setting(f"data.gcms.{gcm}").same_days:
-        error = observation_error.paired(*xr.align(reference, after, join="inner", exclude=("lat", "lon")))
-    else:
-        error = observation_error.unpaired(reference, historical, **how)
-    desk.save(f"error-{gcm}", error)
     mapped = fitted.apply(scenario)
     desk.save(f"corrected-{gcm}", mapped)
-    runs = {"raw": historical.compute(), wanted.method: after}
-    changes = {"raw": (historical, scenario), wanted.method: (after, mapped)}
+    # Both sides over the same years: seasons that one has once more than the other would count as an error.
+    truth, model = (select_period(side, how["calibration"], "data") for side in (reference, historical))
+    after = fitted.apply(model).compute()
+    runs = {"raw": model.compute(), wanted.method: after}
+    if desk.setting(f"data.gcms.{gcm}").same_days:
+        product = fitted.apply(historical).compute()
+        error = observation_error.paired(*xr.align(reference, product, join="inner", exclude=("lat", "lon")))
+    else:
+        halves = halved(reference, historical, **how)
+        error = observation_error.unpaired(halves)
+        runs[f"{wanted.method}{UNSEEN}"] = halves.run
+    desk.save(f"error-{gcm}", error)
+    changes = {"raw": (model, scenario), wanted.method: (after, mapped)}
     case = f"gcm-{gcm}"
-    rows = [diagnostics.table(reference, runs, case=case), diagnostics.change_table(changes, case=case)]
+    rows = [diagnostics.table(truth, runs, case=case), diagnostics.change_table(changes, case=case)]
     table = pd.concat(rows, ignore_index=True)
     table.to_csv(desk.new(f"bias-{gcm}"), index=False, float_format="%.9g", lineterminator="\n")
     check(desk, "corrected", [f"corrected-{gcm}"], f"gates-corrected-{gcm}")

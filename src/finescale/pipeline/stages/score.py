@@ -1,7 +1,9 @@
 """Stage ``score``: every method in every case against the truth, with the noise floor, into one scorecard."""
 
 import json
+from collections.abc import Iterator
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,6 +17,7 @@ from finescale.scores import table
 from finescale.scores.change import Change
 from finescale.scores.climate import score_climate
 from finescale.scores.floor import noise_floor
+from finescale.scores.hourly import held
 from finescale.scores.scorecard import score as judge
 
 
@@ -38,14 +41,8 @@ def score(desk: Desk) -> None:
         if method == methods[0]:
             given = conditions(desk, case)
             change = Change.since(other, coarse, given, common["coarsening"])
-        ensemble = desk.open(f"ensemble-{method}-{case}")
-        named = {"method": method, "case": case}
-        paired = case in truths
-        climate = truths[case].sel(time=ensemble["time"]) if paired else _months(other, ensemble)
-        if paired:
-            tables.append(judge(ensemble, climate, coarse=given, **named, **common))
-        free = {key: value for key, value in common.items() if key != "resamples"}
-        tables.append(score_climate(ensemble, climate, paired=paired, change=change, **named, **free))
+            truth = held(truths[case]) if case in truths else None
+        tables += _scored(desk, case, method, truth, other, coarse=given, change=change, common=common)
     tables.append(noise_floor(other, truths["perfect"], case="perfect", **common))
     card = table.concat(tables)
     folder = desk.new("scorecard").parent
@@ -55,6 +52,27 @@ def score(desk: Desk) -> None:
     text = json.dumps(_metrics(card), indent=1, sort_keys=True, allow_nan=False)
     desk.new("metrics").write_text(text + "\n", encoding="utf-8")
     _skill(card).to_csv(desk.new("skill"), index=False, float_format="%.6g", lineterminator="\n")
+
+
+def _scored(
+    desk: Desk,
+    case: str,
+    method: str,
+    truth: xr.Dataset | None,
+    other: xr.Dataset,
+    *,
+    coarse: xr.Dataset,
+    change: Change,
+    common: dict[str, Any],
+) -> Iterator[pd.DataFrame]:
+    """Score one method in one case: hour by hour where there is a truth, and as a climate."""
+    ensemble = held(desk.open(f"ensemble-{method}-{case}"))
+    named: dict[str, Any] = {"method": method, "case": case}
+    climate = _months(other, ensemble) if truth is None else truth.sel(time=ensemble["time"])
+    if truth is not None:
+        yield judge(ensemble, climate, coarse=coarse, **named, **common)
+    free = {key: value for key, value in common.items() if key != "resamples"}
+    yield score_climate(ensemble, climate, paired=truth is not None, change=change, **named, **free)
 
 
 def _months(ds: xr.Dataset, like: xr.Dataset) -> xr.Dataset:
