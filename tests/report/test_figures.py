@@ -72,9 +72,9 @@ def test_what_is_left_of_a_bias_is_told():
         ("raw", "gcm-b", "psl", "mean_error", 100.0), ("qdm", "gcm-b", "psl", "mean_error", 30.0),
     ]  # fmt: skip
     a, b = mending(pd.DataFrame(rows, columns=["method", "case", "variable", "metric", "value"]))
-    assert "Largest: 1.50, 99th percentile of tas (qdm)." in a.alt
+    assert "Largest: 1.50, 99th percentile of tas." in a.alt
     assert "tas 1.61 to 1.59" in a.caption
-    assert "Largest: 0.30, mean of psl (qdm)." in b.alt
+    assert "Largest: 0.30, mean of psl." in b.alt
     assert mending(pd.DataFrame({"before": [1.0]})) == []
 
 

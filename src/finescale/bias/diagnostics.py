@@ -16,9 +16,6 @@ from finescale.bias.grouping import Grouping
 from finescale.errors import FinescaleError
 
 COLUMNS = ("method", "case", "variable", "region", "hours", "metric", "value", "low", "high")
-UNSEEN = ", years not seen"
-"""Ends the name of a method that was fitted to other years than those it is judged on."""
-
 FEWEST_YEARS = 5
 """Fewer years than this say nothing about the spread between years: low and high stay empty."""
 

@@ -11,15 +11,21 @@ added. The weather of the model may be further off; more cannot be had without d
 The covariance between variables follows the differences between the corrections of the two halves.
 """
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import xarray as xr
 
 from finescale.bias.compiled import Floats
+from finescale.bias.correction import fit
 from finescale.bias.grouping import Grouping
-from finescale.bias.halves import Halves
+from finescale.bias.plan import Options
+from finescale.bias.series import in_units, select_period
 from finescale.errors import FinescaleError
 
 MONTHS = Grouping("month")
+FORTNIGHT = 14
 PROBABILITIES = np.linspace(0.005, 0.995, 100)
 
 
@@ -49,19 +55,39 @@ def paired(reference: xr.Dataset, product: xr.Dataset) -> xr.Dataset:
     return out.assign(bias=("variable", errors.mean(axis=1)))
 
 
-def unpaired(halves: Halves) -> xr.Dataset:
-    """R of a free-running model, from corrections fitted to the even and to the odd years.
+def unpaired(
+    reference: xr.Dataset,
+    historical: xr.Dataset,
+    *,
+    calibration: tuple[str, str] | None = None,
+    options: Options | None = None,
+    **settings: Any,  # noqa: ANN401 - those of correction.fit
+) -> xr.Dataset:
+    """R of a free-running model, by corrections fitted to the even and to the odd years.
+
+    Of a single year the even and odd fortnights are taken, which gives the order of magnitude and no more.
 
     Args:
-        halves: what ``halves.halved`` gives for the correction.
+        reference: the coarsened truth [time, lat, lon].
+        historical: the model's historical run on the same cells.
+        calibration: first and last day (or year); everything when None.
+        options: as for the correction itself; maps of half the years may lose structure, they are only compared.
+        settings: others of ``correction.fit``, as for the correction itself.
 
     Returns:
         ``R`` [variable, variable_] in the product of the variables' units; the squared ``distance`` of the laws and the
         part of it that is ``chance`` [variable].
     """
-    names, truth, seen, unseen = halves.names, halves.truth, halves.seen, halves.unseen
+    halves = [(_half(reference, calibration, k), _half(historical, calibration, k)) for k in (0, 1)]
+    loose = replace(options or Options(), keep_structure=False)
+    corrections = [fit(truth, model, options=loose, **settings) for truth, model in halves]
+    units = corrections[0].plan.units
+    names = list(units)
+    seen = [corrections[k].apply(halves[k][1]) for k in (0, 1)]
+    unseen = [corrections[1 - k].apply(halves[k][1]) for k in (0, 1)]
     apart = np.concatenate([_flat(unseen[k], names) - _flat(seen[k], names) for k in (0, 1)], axis=1)
     apart = apart[:, ~np.isnan(apart).any(axis=0)]
+    truth = [{n: in_units(half[0][n], n, units[n], "reference") for n in names} for half in halves]
     distance = np.asarray([np.mean([_distance(truth[k][n], unseen[k][n]) for k in (0, 1)]) for n in names])
     chance = np.asarray([_distance(truth[0][n], truth[1][n]) for n in names])
     # Two maps of half the years differ by twice the variance of one, and the map of all years has half of that.
@@ -78,6 +104,19 @@ def unpaired(halves: Halves) -> xr.Dataset:
 def _flat(ds: xr.Dataset, names: list[str]) -> Floats:
     """Values of each variable in a row [variable, value]."""
     return np.stack([ds[n].to_numpy().ravel() for n in names]).astype(np.float64)
+
+
+def _half(ds: xr.Dataset, calibration: tuple[str, str] | None, which: int) -> xr.Dataset:
+    """The even (0) or odd (1) years of the calibration; of a single year the even or odd fortnights."""
+    ds = select_period(ds, calibration, "data")
+    years = np.asarray(ds.time.dt.year)
+    parity = years % 2 if np.ptp(years) else np.asarray(ds.time.dt.dayofyear) // FORTNIGHT % 2
+    chosen = np.flatnonzero(parity == which)
+    if chosen.size == 0:
+        raise FinescaleError(
+            "an error covariance needs two halves of the calibration: it has less than a month; give at least a year"
+        )
+    return ds.isel(time=chosen)
 
 
 def _distance(truth: xr.DataArray, model: xr.DataArray) -> float:

@@ -40,7 +40,7 @@ def _one(case: str, rows: pd.DataFrame) -> Picture:
     panels = _panels(after)
     columns = min(5, len(panels))
     lines = -(-len(panels) // columns)
-    figure = blank(2.2 * columns + 1.6, 2.1 * lines + 0.8)
+    figure = blank(2.2 * columns + 1.6, 2.1 * lines + 0.5)
     axes = np.atleast_1d(figure.subplots(lines, columns, squeeze=False)).ravel()
     worst = []
     for axis, (title, places) in zip(axes, panels.items(), strict=False):
@@ -49,9 +49,7 @@ def _one(case: str, rows: pd.DataFrame) -> Picture:
             ratio = [value[at] / before[at] if before[at] else np.nan for at in places]
             axis.plot(ratio, range(len(places)), "o", color=PALETTE[k], markersize=5, label=f"after {method}")
             left = zip(map(float, ratio), places, strict=True)
-            worst += [
-                (share, f"{WORDS[m]} of {name} ({method})") for share, (name, m) in left if np.isfinite(share)
-            ]
+            worst += [(share, f"{WORDS[m]} of {name}") for share, (name, m) in left if np.isfinite(share)]
         axis.axvline(1.0, color="black", linewidth=1)
         axis.set_yticks(range(len(places)), list(places.values()), fontsize=7)
         axis.set_ylim(len(places) - 0.5, -0.5)
@@ -61,9 +59,6 @@ def _one(case: str, rows: pd.DataFrame) -> Picture:
         axis.grid(axis="x", alpha=0.3)
     for axis in axes[len(panels) :]:
         axis.set_visible(False)
-    if len(after["method"].unique()) > 1:
-        handles, labels = axes[0].get_legend_handles_labels()
-        figure.legend(handles, labels, fontsize=8, loc="outside lower left", ncols=len(labels), frameon=False)
     figure.suptitle(f"Errors after correction as a share of those before, {case}", fontsize=10)
     top = max(worst, default=(float("nan"), "nothing"))
     kept = _changes(rows)
@@ -72,9 +67,8 @@ def _one(case: str, rows: pd.DataFrame) -> Picture:
         f"bias-{case}",
         alt=f"Share of each error of {case} that is left after correction. Largest: {top[0]:.2f}, {top[1]}.{kept}",
         caption="The line at one is the raw model; a dot left of it is an error made smaller, right of it one made "
-        "larger. Statistics of cells, averaged over the area, over the calibration years; for years not seen, the map "
-        "was fitted to every other year and judged on the rest: harsher than it deserves, for half the years make it."
-        f"{kept}",
+        "larger. Statistics of cells, averaged over the area, over the years of the calibration: what the map does "
+        f"where it was fitted. How far other years may lie off is the standard error R below.{kept}",
     )
 
 

@@ -4,9 +4,7 @@ import pandas as pd
 import xarray as xr
 
 from finescale.bias import correction, diagnostics, observation_error
-from finescale.bias.diagnostics import UNSEEN
 from finescale.bias.grouping import Grouping
-from finescale.bias.halves import halved
 from finescale.bias.plan import Options
 from finescale.bias.series import select_period
 from finescale.pipeline.desk import Desk
@@ -37,9 +35,7 @@ def correct(desk: Desk, gcm: str) -> None:
         product = fitted.apply(historical).compute()
         error = observation_error.paired(*xr.align(reference, product, join="inner", exclude=("lat", "lon")))
     else:
-        halves = halved(reference, historical, **how)
-        error = observation_error.unpaired(halves)
-        runs[f"{wanted.method}{UNSEEN}"] = halves.run
+        error = observation_error.unpaired(reference, historical, **how)
     desk.save(f"error-{gcm}", error)
     changes = {"raw": (model, scenario), wanted.method: (after, mapped)}
     case = f"gcm-{gcm}"
