@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 import xarray as xr
+import zarr
 
+import finescale.fields.pack
 from finescale.errors import FinescaleError
 from finescale.fields.axis import segments, step_hours
 from finescale.fields.pack import blocks, pack, spatial_dims, unpack
@@ -50,6 +52,29 @@ def test_blocks_can_be_thinned():
     ds = dataset()
     thin = np.concatenate([b for _, b in blocks(ds, ["a"], 10, every=5)])
     np.testing.assert_array_equal(thin[:, 0], ds["a"][::5])
+
+
+@pytest.mark.parametrize("bytes_at_once", [1, 1500, 2**20])
+@pytest.mark.parametrize("lengths", [(50,), (3,) * 16 + (2,), (11, 29, 10), (1, 48, 1)])
+def test_blocks_of_lazy_data_do_not_depend_on_its_chunks(monkeypatch, lengths, bytes_at_once):
+    monkeypatch.setattr(finescale.fields.pack, "READ_BYTES", bytes_at_once)
+    ds = dataset()
+    for every in (1, 3):
+        found = list(blocks(ds.chunk(time=lengths), ["b", "a"], 8, every))
+        wanted = list(blocks(ds, ["b", "a"], 8, every))
+        assert [start for start, _ in found] == [start for start, _ in wanted] == list(range(0, 50, 8))
+        for (_, one), (_, two) in zip(found, wanted, strict=True):
+            np.testing.assert_array_equal(one, two)
+
+
+def test_a_chunk_is_decoded_once(tmp_path, monkeypatch):
+    ds = dataset()
+    ds.to_zarr(tmp_path / "a.zarr", encoding={n: {"chunks": (20, 3, 4)} for n in ds.data_vars})
+    lazy = xr.open_zarr(tmp_path / "a.zarr")
+    reads, decode = [], zarr.codecs.ZstdCodec._decode_single
+    monkeypatch.setattr(zarr.codecs.ZstdCodec, "_decode_single", lambda *a: reads.append(1) or decode(*a))
+    list(blocks(lazy, ["a", "b"], 8))
+    assert len(reads) == 2 * 3  # two variables of three chunks
 
 
 def test_missing_variables_and_axes_are_refused():

@@ -14,6 +14,9 @@ from finescale.errors import FinescaleError
 
 Array = NDArray[np.float32]
 
+# What is read at once at most, beyond a block.
+READ_BYTES = 128 * 2**20
+
 
 def spatial_dims(ds: xr.Dataset) -> tuple[str, str]:
     """The two horizontal dimensions of a dataset: ``(lat, lon)``, or ``(y, x)`` on a projected grid."""
@@ -70,10 +73,35 @@ def blocks(
     Args:
         ds: any dataset, lazy or not.
         variables: names, in the order of the variable axis.
-        size: frames a block; bounds the memory.
+        size: frames a block.
         every: keep every n-th frame of a block (the first of each block is kept).
     """
     check_variables(ds, variables)
-    chosen = ds[list(variables)]
-    for start in range(0, ds.sizes["time"], size):
-        yield start, pack(chosen.isel(time=slice(start, start + size, every)), variables)
+    chosen, total = ds[list(variables)], ds.sizes["time"]
+    kept: list[Array] = []
+    for begin, end in _spans(chosen, size):
+        span = pack(chosen.isel(time=slice(begin, end)), variables)
+        for start in range(begin - begin % size, end, size):
+            kept.append(span[max(start - begin, 0) : start + size - begin])
+            if end >= min(start + size, total):
+                block = np.concatenate(kept) if len(kept) > 1 else kept[0]
+                kept = []
+                yield start, block[::every]
+
+
+def _spans(ds: xr.Dataset, size: int) -> Iterator[tuple[int, int]]:
+    """What is read at once: whole chunks of a lazy dataset, which would else be decoded for each block anew."""
+    total, first = ds.sizes["time"], next(iter(ds.data_vars.values()))
+    frame = 4 * sum(field.size for field in ds.data_vars.values()) / max(total, 1)
+    most = max(size, int(READ_BYTES / frame) // size * size)
+    begin = end = 0
+    for length in first.chunksizes.get("time", (size,) * -(-total // size)):
+        if end > begin and end + length - begin > most:
+            yield begin, end
+            begin = end
+        end = min(end + length, total)
+        while end - begin > most:
+            yield begin, begin + most
+            begin += most
+    if end > begin:
+        yield begin, end

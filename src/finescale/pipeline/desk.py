@@ -44,10 +44,10 @@ class Desk:
             value = value[part] if isinstance(value, dict) else getattr(value, part)
         return value
 
-    def open(self, name: str) -> xr.Dataset:
-        """A dataset that the stage declares to read, lazily."""
+    def open(self, name: str, *, slices: bool = False) -> xr.Dataset:
+        """A dataset that the stage declares to read, lazily; for readers of short stretches in small chunks."""
         self.path(name)
-        return store.open_dataset(self.root, name)
+        return store.open_dataset(self.root, name, slices=slices)
 
     def optional(self, name: str) -> xr.Dataset | None:
         """A dataset that some projects have, lazily; None where the stage does not read it."""

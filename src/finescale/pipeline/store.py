@@ -48,21 +48,31 @@ def home(root: Path) -> Path:
     return root.parents[1] if root.parent.name == WORKSPACES else root
 
 
-def open_dataset(root: Path, name: str) -> xr.Dataset:
-    """Open a dataset artefact lazily, each variable in the chunks of its shards."""
+def open_dataset(root: Path, name: str, *, slices: bool = False) -> xr.Dataset:
+    """Open a dataset artefact lazily; see `open_path`."""
     path = root / path_of(name)
     if not path.is_dir():
         raise FinescaleError(
             f"an artefact must exist before it is read: {path_of(name)} is missing; run `finescale run`"
         )
-    return open_path(path)
+    return open_path(path, slices=slices)
 
 
-def open_path(path: Path) -> xr.Dataset:
-    """Open a store that `save_dataset` wrote, wherever it lies."""
+def open_path(path: Path, *, slices: bool = False) -> xr.Dataset:
+    """Open a store that `save_dataset` wrote, wherever it lies.
+
+    Args:
+        path: its folder.
+        slices: in the small chunks of the store, for readers of short stretches; else in those of its shards,
+            of which fewer make a graph.
+    """
     found: xr.Dataset = xr.open_zarr(path, consolidated=False, chunks=None, decode_timedelta=False)
     ds = found[sorted(map(str, found.data_vars))]  # a store lists its fields as the disk pleases
-    return ds.chunk({name: min(length, ds.sizes[name]) for name, length in _shards(ds).items()})
+    wanted = _shards(ds)
+    if slices and "time" in wanted:
+        timed = (v.variable for v in ds.data_vars.values() if "time" in v.dims)
+        wanted["time"] = min(wanted["time"], *(_hours(v, CHUNK_BYTES) for v in timed))
+    return ds.chunk({name: min(length, ds.sizes[name]) for name, length in wanted.items()})
 
 
 def save_dataset(ds: xr.Dataset, path: Path) -> None:

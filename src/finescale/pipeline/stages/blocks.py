@@ -20,9 +20,9 @@ def days(desk: Desk, name: str) -> Period:
     return by_shares(desk.open(source)["time"], shares, gap_hours=desk.setting("split.gap"))[name]
 
 
-def block(desk: Desk, artefact: str, name: str) -> xr.Dataset:
-    """The times of an artefact that lie in a block."""
-    return crop_period(desk.open(artefact), days(desk, name), artefact)
+def block(desk: Desk, artefact: str, name: str, *, slices: bool = False) -> xr.Dataset:
+    """The times of an artefact that lie in a block, in small chunks for readers of short stretches."""
+    return crop_period(desk.open(artefact, slices=slices), days(desk, name), artefact)
 
 
 def outside(desk: Desk, artefact: str, name: str) -> xr.Dataset:

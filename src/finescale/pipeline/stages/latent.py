@@ -54,7 +54,7 @@ def _prepare(desk: Desk, prior: str, parts: dict[str, Any]) -> tuple[LatentSpec,
     predictors = desk.setting(f"priors.{prior}.predictors") or tuple(map(str, coarse.data_vars))
     shared = {name: desk.setting(f"priors.{prior}.{name}") for name in ("variables", "context", "scaling")}
     spec = LatentSpec(predictors=tuple(predictors), **shared, **parts)
-    train, held_out = (block(desk, "reference", name) for name in ("train", "validation"))
+    train, held_out = (block(desk, "reference", name, slices=True) for name in ("train", "validation"))
     return spec, Pairs.of(train, coarse, desk.optional("static"), spec, operator(desk, fine), held_out)
 
 

@@ -14,7 +14,7 @@ from finescale.prior.training import train as fit_network
 def climate(desk: Desk) -> None:
     """Fit the linear-Gaussian climate: a baseline, the guidance's covariance, and what the network corrects."""
     wanted = desk.setting("climate")
-    ds = block(desk, "reference", "train")
+    ds = block(desk, "reference", "train", slices=True)
     scaling = Scaling.fit(ds, [str(name) for name in ds.data_vars], wanted.scaling)
     fitted = GaussianClimate.fit(
         ds,
@@ -36,13 +36,13 @@ def train(desk: Desk, prior: str) -> None:
     network = NetworkSpec(**wanted.network.model_dump())
     recipe = TrainingSpec(**wanted.training.model_dump(), seed=desk.setting("seed"))
     spec = PriorSpec(tuple(map(str, fine.data_vars)), **body, network=network, training=recipe)
-    period, folder = block(desk, "reference", "train"), desk.new(f"prior-{prior}")
+    period, folder = block(desk, "reference", "train", slices=True), desk.new(f"prior-{prior}")
     fit_network(
         period,
         desk.optional("static"),
         spec,
         folder,
-        validation=block(desk, "reference", "validation"),
+        validation=block(desk, "reference", "validation", slices=True),
         scratch=desk.scratch(),
         gaussian=GaussianClimate.from_dataset(desk.open("climate").compute()),
         provenance={"data": {name: desk.digest(name) for name in desk.stage.reads}},
