@@ -83,36 +83,31 @@ class ClimateCovariance:
         parts = [like.new_zeros(len(u), frames, g.span.stop - g.span.start) for g in climate.groups]
         series = like.new_zeros(len(u), frames, modes)
         for (source, view), kernel, piece in zip(segment.parts, kernels, segment.split(u), strict=True):
-            kernel, piece = kernel.to(like), piece.to(like)
-            seen = self._source(source).eofs.to(like)
-            observed = (piece.flatten(-2) @ seen.T).permute(2, 1, 0)
+            kernel, piece, seen = kernel.to(like), piece.to(like), self._source(source)
+            observed = (piece.flatten(-2) @ seen.eofs.to(like).T).permute(2, 1, 0)
             series = series + (kernel[:modes] @ observed).permute(2, 1, 0)
             if moving:
                 series[..., : moving.count] += moving.series(sigma, observed, view.time, own)
-            channels = list(source.channels)
-            fields = like.new_zeros(*piece.shape[:2], *climate.mask.shape)
-            fields[:, :, channels] = source.space.adjoint(piece) * climate.mask[channels]
-            waves = climate.bands(fields)
-            for number, g in enumerate(climate.groups):
-                if g.variable in channels and g.free:
-                    parts[number] = parts[number] + kernel[modes + number] @ waves[:, :, g.variable, g.span]
-        for number, g in enumerate(climate.groups):
-            pattern = climate.patterns[g.rows, g.span]
-            parts[number] = parts[number] - (parts[number] @ pattern.T) @ pattern
-        out: Tensor = (
-            climate.bands.inverse(climate.joined(parts)) + climate.reconstruct(series)
-        ) * climate.mask
+            for number, waves in zip(seen.groups, seen.waves, strict=True):
+                c = source.channels.index(climate.groups[number].variable)
+                parts[number] += (kernel[modes + number] @ piece[:, :, c]) @ waves.to(like)
+        y = series @ climate.rotation.T
+        for part, g in zip(parts, climate.groups, strict=True):
+            part += y[..., g.rows] @ climate.patterns[g.rows, g.span]
+        out: Tensor = climate.bands.inverse(climate.joined(parts)) * climate.mask
         return out
 
     def _kernels(self, segment: Segment, frames: int, sigma: float, own: slice) -> list[Tensor]:
         """For each product, covariance in time of every axis between wanted frames and stamps ``[K + G, own, S]``."""
         key = (segment.layout, frames, sigma, own.start, own.stop)
         if key not in self._times:
-            time = self._time(frames, sigma)[:, own]
+            wanted = torch.eye(frames, dtype=torch.float64)[own]
             moving = self._together(segment, sigma)
+            found = [self._time(frames, sigma, wanted, view.time) for _, view in segment.parts]
             if moving:
-                time[: moving.count] = 0
-            self._times[key] = [(time @ view.time.T).float() for _, view in segment.parts]
+                for time in found:
+                    time[: moving.count] = 0
+            self._times[key] = [time.float() for time in found]
             while len(self._times) > KERNELS:
                 self._times.popitem(last=False)
         self._times.move_to_end(key)
@@ -123,7 +118,7 @@ class ClimateCovariance:
         source, view = segment.parts[0]
         view_of = self._source(source)
         if key not in self._systems:
-            time = view.time @ self._time(frames, sigma) @ view.time.T
+            time = self._time(frames, sigma, view.time, view.time)
             modes = len(self.climate.variance)
             pair = (time[:modes], time[modes:][view_of.groups])
             scale = (view_of.eofs.square() * pair[0].diagonal(dim1=1, dim2=2).mean(1)[:, None]).sum(0).mean()
@@ -135,15 +130,15 @@ class ClimateCovariance:
         pair, error, factor = self._systems[key]
         return System(view_of, pair, error, segment.mask.double(), factor)
 
-    def _time(self, frames: int, sigma: float) -> Tensor:
-        """C_t of the series of every axis, ``[K + G, T, T]``."""
+    def _time(self, frames: int, sigma: float, left: Tensor, right: Tensor) -> Tensor:
+        """C_t of the series of every axis between weighted hours ``[A, T]`` and ``[B, T]``: ``[K + G, A, B]``."""
         if math.isinf(sigma):
             climate = self.climate
             rho = np.concatenate([climate.autocovariance(frames), climate.residual_autocovariance(frames)])
-            return torch.from_numpy(toeplitz(rho))
+            return left @ torch.from_numpy(toeplitz(rho)) @ right.T
         axes, variance = (v.double() for v in self.climate.waves(frames))
-        left = variance * sigma**2 / (variance + sigma**2)
-        return (axes * left[:, None]) @ axes.mT
+        kept = variance * sigma**2 / (variance + sigma**2)
+        return (left @ axes * kept[:, None]) @ (right @ axes).mT
 
     def _together(self, segment: Segment, sigma: float) -> MovingModes | None:
         """The leading EOFs at all lags, where draws do not take them one by one and the system is factored."""
@@ -162,13 +157,13 @@ class ClimateCovariance:
         return self._seen[id(source)][1]
 
     def _factor(self, segment: Segment, frames: int, sigma: float) -> Tensor:
-        whole, moving = self._time(frames, sigma), self._together(segment, sigma)
+        moving = self._together(segment, sigma)
         modes, lead, rows = len(self.climate.variance), moving.count if moving else 0, []
         for source, view in segment.parts:
             here = self._source(source)
             row = []
             for other, look in segment.parts:
-                time = view.time @ whole @ look.time.T
+                time = self._time(frames, sigma, view.time, look.time)
                 there = self._source(other)
                 block = through_eofs(time[lead:modes], here, there, lead)
                 if moving:
@@ -177,11 +172,12 @@ class ClimateCovariance:
                 row.append(block)
             rows.append(torch.cat(row, 1))
         matrix = torch.cat(rows)
-        matrix = (matrix + matrix.T) / 2
         scale = matrix.diagonal().mean()
         matrix.diagonal().add_(segment.error.double() + self.jitter * scale)
-        off = ~segment.mask
-        matrix[off], matrix[:, off] = 0, 0
-        matrix.diagonal()[off] = 1
+        if not bool(segment.mask.all()):
+            off = ~segment.mask
+            matrix[off], matrix[:, off] = 0, 0
+            matrix.diagonal()[off] = 1
+        # Of a matrix that is symmetric up to rounding only the lower half is read.
         factor: Tensor = torch.linalg.cholesky(matrix)
         return factor

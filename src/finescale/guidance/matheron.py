@@ -6,7 +6,7 @@ left out of its solve: with one every few hours in between they add nothing that
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import torch
@@ -18,7 +18,7 @@ from finescale.guidance.draws import ClimateDraws, error_draws
 from finescale.guidance.observation import Observation
 from finescale.guidance.wave import blocks
 
-# Blocks whose unconditional draws are made at once: those of neighbouring hours share noise.
+# Blocks whose unconditional draws are made at once: those of neighbouring hours share noise, and margins.
 AHEAD = 4
 
 
@@ -45,6 +45,7 @@ class GaussianPosterior:
     stop: int
     block: int = 36
     reach: int = 36
+    _made: dict[tuple[tuple[int, ...], int], Tensor] = field(default_factory=dict)
 
     @cached_property
     def _anomalies(self) -> ClimateDraws:
@@ -52,22 +53,14 @@ class GaussianPosterior:
 
     def run(self, members: tuple[int, ...]) -> Iterator[tuple[tuple[int, int], Tensor]]:
         """Yield each block's hours and its draws ``[M, T, C, H, W]``, in order of time."""
-        x, offset = torch.zeros(0), self.first
         for first, stop in blocks(self.first, self.stop, max(self.block, self.reach)):
-            begin, end = max(self.first, first - self.reach), min(self.stop, stop + self.reach)
-            x, offset = x[:, begin - offset :] if len(x) else x, begin
-            drawn = begin + x.shape[1] if len(x) else begin
-            if end > drawn:
-                fresh = self.draw(members, drawn, min(self.stop, max(end, drawn + AHEAD * self.block)))
-                x = torch.cat([x, fresh], 1) if len(x) else fresh
-            own = slice(first - begin, stop - begin)
-            yield (first, stop), self._given(x[:, : end - begin], members, begin, end, own)
+            yield (first, stop), self.sample(members, first, stop)
 
     def sample(self, members: tuple[int, ...], first: int, stop: int) -> Tensor:
         """Posterior draws ``[M, T, C, H, W]`` of the hours [first, stop) by themselves."""
         begin, end = max(self.first, first - self.reach), min(self.stop, stop + self.reach)
-        x, own = self.draw(members, begin, end), slice(first - begin, stop - begin)
-        return self._given(x, members, begin, end, own)
+        own = slice(first - begin, stop - begin)
+        return self._given(self._drawn(members, begin, end), members, begin, end, own)
 
     def mean(self, members: tuple[int, ...], first: int, stop: int) -> Tensor:
         """Posterior mean ``[1, T, C, H, W]`` of the hours [first, stop)."""
@@ -85,6 +78,22 @@ class GaussianPosterior:
             r = r - error_draws(self.noise, segment, members)
         u = self.covariance.solve(segment, x.shape[1], float("inf"), r)
         return x[:, own] + self.covariance.spread(segment, u, x, float("inf"), own)
+
+    def _drawn(self, members: tuple[int, ...], first: int, stop: int) -> Tensor:
+        """Unconditional draws of the hours [first, stop), from lengths of time that are made once.
+
+        These lie at fixed hours, so that a run which goes on somewhere in the middle makes the same ones.
+        """
+        length = AHEAD * self.block
+        wanted = range(first // length, (stop - 1) // length + 1)
+        self._made = {k: x for k, x in self._made.items() if k[0] == members and k[1] in wanted}
+        pieces = []
+        for number in wanted:
+            begin, end = max(number * length, self.first), min((number + 1) * length, self.stop)
+            if (members, number) not in self._made:
+                self._made[members, number] = self.draw(members, begin, end)
+            pieces.append(self._made[members, number][:, max(first - begin, 0) : stop - begin])
+        return torch.cat(pieces, 1)
 
     def draw(self, members: tuple[int, ...], first: int, stop: int) -> Tensor:
         """Unconditional draws ``[M, T, C, H, W]`` of the hours [first, stop)."""
