@@ -29,5 +29,5 @@ def worlds() -> ModuleType:
 
 @pytest.fixture(scope="session")
 def tables(worlds: ModuleType) -> ModuleType:
-    """The module of the oracle's table."""
-    return load("oracle")
+    """The module that judges samplers by a posterior that is known."""
+    return load("known_posterior")

@@ -40,7 +40,7 @@ class ClimateDraws:
             _moving_average(torch.from_numpy(rho), sigma)
             for rho in (climate.autocovariance(LAGS), climate.residual_autocovariance(LAGS))
         )
-        self._names = Noise(noise.seed, ("modes",), (1, len(climate.variance)))
+        self._names = type(noise)(noise.seed, ("modes",), (1, len(climate.variance)))
 
     def __call__(self, members: tuple[int, ...], first: int, stop: int) -> Tensor:
         """Draws ``[M, T, C, H, W]`` of the hours [first, stop)."""
