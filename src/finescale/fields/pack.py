@@ -92,8 +92,8 @@ def blocks(
 def _spans(ds: xr.Dataset, size: int) -> Iterator[tuple[int, int]]:
     """What is read at once: whole chunks of a lazy dataset, which would else be decoded for each block anew."""
     total, first = ds.sizes["time"], next(iter(ds.data_vars.values()))
-    frame = 4 * sum(field.size for field in ds.data_vars.values()) / max(total, 1)
-    most = max(size, int(READ_BYTES / frame) // size * size)
+    frame = 4 * sum(field.size for field in ds.data_vars.values()) // max(total, 1)
+    most = max(size, READ_BYTES // max(frame, 1) // size * size)
     begin = end = 0
     for length in first.chunksizes.get("time", (size,) * -(-total // size)):
         if end > begin and end + length - begin > most:
