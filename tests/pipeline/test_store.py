@@ -41,6 +41,15 @@ def test_round_trip_and_equal_bytes(tmp_path: Path, members: int) -> None:
     assert tree(tmp_path / "a.zarr") == tree(tmp_path / "b.zarr")
 
 
+def test_slices_come_in_the_chunks_of_the_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "CHUNK_BYTES", 24 * 120)
+    store.save_dataset(weather(), tmp_path / "a.zarr")
+    whole, sliced = (store.open_path(tmp_path / "a.zarr", slices=s) for s in (False, True))
+    assert whole.chunksizes["time"] == (200,)
+    assert sliced.chunksizes["time"] == (24,) * 8 + (8,)
+    xr.testing.assert_identical(sliced.compute(), whole.compute())
+
+
 def test_fields_come_back_in_order(tmp_path: Path) -> None:
     ds = weather()
     both = ds.assign(psl=ds["tas"])[["tas", "psl"]]
