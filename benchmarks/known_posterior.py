@@ -17,6 +17,7 @@ from torch import Tensor
 
 from finescale.fields.noise import Noise
 from finescale.guidance.covariance import ClimateCovariance
+from finescale.guidance.draws import Finish
 from finescale.guidance.guidance import Guidance
 from finescale.guidance.matheron import GaussianPosterior
 from finescale.guidance.solver import SamplerSpec, levels
@@ -24,6 +25,7 @@ from finescale.guidance.wave import Wave
 from finescale.prior.window import Windows
 
 Origin = Callable[[tuple[int, ...], int, int], Tensor]
+Ending = Callable[[Noise], Finish]
 
 
 class Antithetic(Noise):
@@ -33,6 +35,14 @@ class Antithetic(Noise):
         pairs = sorted({m // 2 for m in members})
         drawn = dict(zip(pairs, super().__call__(pairs, hours, stream), strict=True))
         return torch.stack([drawn[m // 2] * (1 - 2 * (m % 2)) for m in members])
+
+
+class PairedFinish(Finish):
+    """A finish whose observation errors are opposite in each pair, as its fields are."""
+
+    def errors(self, members, segment) -> Tensor:
+        drawn = super().errors(tuple(m // 2 for m in members), segment)
+        return drawn * torch.tensor([1.0 - 2 * (m % 2) for m in members])[:, None]
 
 
 @dataclass(frozen=True)
@@ -126,6 +136,7 @@ class Oracle:
         block: int = 24,
         backward: int = 0,
         origin: Callable[[int], Origin] | None = None,
+        ending: Ending | None = None,
     ) -> Row:
         """Score a sampler; `backward` is the number of backward passes at a level that has any."""
         world = self.world
@@ -143,7 +154,7 @@ class Oracle:
             members = tuple(range(self.members))
             wave = Wave(
                 denoise, windows, guidance, world.observe(y), walk, noise, members, 0, world.frames, block, 4096,
-                count=made.append, origin=origin and origin(case),
+                count=made.append, origin=origin and origin(case), finish=ending and ending(noise),
             )  # fmt: skip
             return torch.cat([x for _, x in wave.run()], 1)
 

@@ -10,15 +10,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gaussian_world import GaussianWorld, TrueCovariance, fitted
-from known_posterior import HEADER, Oracle, Origin, Row, climate_start
+from known_posterior import HEADER, Ending, Oracle, Origin, PairedFinish, Row, climate_start
 
 from finescale.guidance.covariance import ClimateCovariance
+from finescale.guidance.draws import ClimateDraws
 from finescale.guidance.gaussian_cov import GaussianCov
 from finescale.guidance.guidance import Guidance
 from finescale.guidance.mmps import Mmps
 from finescale.guidance.project import Project
 from finescale.guidance.sda import PUBLISHED_GAMMA, PUBLISHED_STD, QUANT95_STD, Sda
-from finescale.guidance.solver import SamplerSpec
+from finescale.guidance.solver import SamplerSpec, levels
 from finescale.prior.window import Windows
 from finescale.settings import load_settings
 
@@ -52,7 +53,7 @@ class Table:
     ) -> None:  # fmt: skip
         """Put a row at the end; `start` is zero, exact (the posterior mean), or the fitted climate's mean or draw."""
         self.rows[name] = lambda: self.oracle.run(
-            name, guidance(), sampler, windows, block, backward, self._origin(start)
+            name, guidance(), sampler, windows, block, backward, self._origin(start), self._ending(sampler)
         )
 
     def _origin(self, start: str) -> Callable[[int], Origin] | None:
@@ -61,6 +62,13 @@ class Table:
         if start == "exact":
             return lambda case: lambda members, first, stop: self.oracle.mean[case : case + 1, first:stop]
         return climate_start(self.oracle, self.cov, start)
+
+    def _ending(self, sampler: SamplerSpec) -> Ending | None:
+        """What the last step is finished with; see `SamplerSpec.finish`."""
+        if sampler.finish == "mean":
+            return None
+        sigma = levels(sampler)[-1].sigma
+        return lambda noise: PairedFinish(ClimateDraws(self.cov.climate, noise, sigma, use=1))
 
 
 def defaults(table: Table) -> None:

@@ -36,7 +36,7 @@ def hours(folder):
     spec = PriorSpec(
         ("tas",), window=9, context=("latitude", "zenith", "day"), network=NETWORK, training=RECIPE
     )
-    return ds.sel(time=slice(None, "2019-03-24")), ds.sel(time=slice("2019-03-25", None)), spec
+    return ds.sel(time=slice(None, "2019-03-14")), ds.sel(time=slice("2019-03-16", "2019-03-22")), spec
 
 
 def days(folder):
