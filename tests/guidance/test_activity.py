@@ -1,5 +1,7 @@
 """The activity of days, where it is known because the weather was made with it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -79,3 +81,11 @@ def test_a_request_that_begins_elsewhere_finds_the_same_days(grid, climate, weat
     found = Activity.of(part, climate).factors
     expected = Activity.of(whole, climate).factors[96:]
     np.testing.assert_array_equal(found[24:], expected[24:])
+
+
+def test_data_with_an_error_are_not_exact(grid, weather) -> None:
+    given = request_of(grid, weather, Clock(6))
+    (source,) = given.observation.sources
+    noisy = replace(source, error=torch.tensor([0.0, 0.01]))
+    assert given.exact
+    assert not replace(given, observation=Observation((noisy,))).exact

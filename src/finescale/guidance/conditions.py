@@ -44,6 +44,11 @@ class Conditions:
         """Fractions of year and day of the drawn frames, ``[T, 2]``."""
         return torch.from_numpy(clock(self.time)).float()
 
+    @property
+    def exact(self) -> bool:
+        """Whether no product has an error of its own."""
+        return not any(bool(source.error.any()) for source in self.observation.sources)
+
     def stamps(self) -> xr.DataArray:
         """Stamps of the wanted hours: every one from the first wanted frame to the last."""
         begin, end = self.wanted

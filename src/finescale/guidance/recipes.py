@@ -46,7 +46,8 @@ class GuidanceSpec:
         scales: ucg: common scales in fine cells; empty for the model's own, several for a ladder.
         by_latitude: ucg: weigh the rows of the fine grid by the cosine of their latitude.
         eta_b: ddrm: weight of the observation where the noise level is above its error.
-        activity: gaussian-cov: whether draws are as active as the coarse data of their days; see `guidance.activity`.
+        activity: gaussian-cov: whether draws are as active as the coarse data of their days, where these have no error
+            of their own; see `guidance.activity`.
         reach: hours on either side of a block whose observations are used.
         physics: length of the step towards physics, over the expected error; see `guidance.nudge`.
         error_scale: factor on the standard error of the coarse data, for recalibration.

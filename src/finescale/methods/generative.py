@@ -202,9 +202,9 @@ class GenerativeDownscaler(OnOperator):
         return self.climate if self.climate is not None else self.prior.gaussian
 
     def _activity(self, given: Conditions) -> Activity | None:
-        """Of the weather that the coarse data tell of, where draws are to follow it."""
-        climate = self._climate
-        return Activity.of(given, climate) if self.guidance.follows and climate is not None else None
+        """Of the weather, where draws follow it and the coarse data tell of it alone, not of an error of theirs."""
+        climate, follows = self._climate, self.guidance.follows and given.exact
+        return Activity.of(given, climate) if follows and climate is not None else None
 
     def _hourly(self, given: Conditions) -> Hourly:
         return Hourly(given, self._climate)
