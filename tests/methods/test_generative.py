@@ -19,7 +19,7 @@ from finescale.grid.coarsening import Coarsening
 from finescale.grid.grid import Grid
 from finescale.guidance.recipes import GuidanceSpec
 from finescale.guidance.solver import SamplerSpec
-from finescale.methods.gaussian import Gaussian
+from finescale.methods.gaussian import GROUP, Gaussian
 from finescale.methods.generative import GenerativeDownscaler
 from finescale.prior.card import load_prior
 from finescale.prior.gaussian import GaussianClimate
@@ -322,6 +322,9 @@ def test_the_gaussian_method_draws_the_posterior(method, coarse, fine, tmp_path)
     off = [method.coarsening.apply(ds) - coarse for ds in (found.isel(member=slice(2)), wider)]
     assert float(off[1]["tas"].std()) > 2 * float(off[0]["tas"].std())
     gaussian.save(tmp_path / "g")
-    again = Gaussian.load(tmp_path / "g")(coarse, members=2, seed=1)
-    assert np.array_equal(values(again), values(found)[:, :2])
+    again = gaussian(coarse, members=GROUP, seed=1)
+    assert np.array_equal(values(again), values(found)[:, :GROUP])
+    loaded = Gaussian.load(tmp_path / "g")(coarse, members=2, seed=1)
+    # Memory of a loaded file is aligned otherwise, and sums round by that: a few units in the last place.
+    np.testing.assert_allclose(values(loaded), values(found)[:, :2], rtol=1e-6, atol=1e-5)
     torch.testing.assert_close(torch.tensor(values(again)).isnan().sum(), torch.tensor(0))
