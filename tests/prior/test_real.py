@@ -29,14 +29,18 @@ RECIPE = TrainingSpec(
 NETWORK = NetworkSpec(channels=(32, 64), blocks=(1, 2), attention=0, patch=2, embedding=64)
 
 
-def hours(folder):
+def hours(folder, learn="2019-03-14", judge=("2019-03-16", "2019-03-22")):
     ds = xr.open_dataset(folder / "train" / "era5_t2m_hourly_uk_2019-03.nc")
     ds = ds.rename(t2m="tas", latitude="lat", longitude="lon").sortby("lat").load()
     ds["tas"] = ds["tas"].astype("float32").assign_attrs(units="K")
     spec = PriorSpec(
         ("tas",), window=9, context=("latitude", "zenith", "day"), network=NETWORK, training=RECIPE
     )
-    return ds.sel(time=slice(None, "2019-03-14")), ds.sel(time=slice("2019-03-16", "2019-03-22")), spec
+    return ds.sel(time=slice(None, learn)), ds.sel(time=slice(*judge)), spec
+
+
+def last_week(folder):
+    return hours(folder, "2019-03-24", ("2019-03-25", None))
 
 
 def days(folder):
@@ -47,7 +51,20 @@ def days(folder):
     return ds.sel(time=slice(None, "2008")), ds.sel(time=slice("2009", None)), spec
 
 
-@pytest.fixture(scope="module", params=[hours, days], ids=["era5-hours", "ncep-days"])
+@pytest.fixture(
+    scope="module",
+    params=[
+        hours,
+        pytest.param(
+            last_week,
+            marks=pytest.mark.xfail(
+                reason="clear days like none before: the best weights are those of the start"
+            ),
+        ),
+        days,
+    ],
+    ids=["era5-hours", "era5-last-week", "ncep-days"],
+)
 def trained(request, real_data, tmp_path_factory):
     """Validation score of a trained prior, that of the linear denoiser, and how its draws compare with the data."""
     ds, new, spec = request.param(real_data)

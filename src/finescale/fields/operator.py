@@ -139,9 +139,14 @@ class Clock:
     every: int = 6
     how: Literal["instant", "mean"] = "instant"
 
+    @property
+    def lead(self) -> int:
+        """Hours before a stamp that it tells of."""
+        return 0 if self.how == "instant" else self.every - 1
+
     def hours(self, first: int, stop: int) -> list[int]:
         """Stamps whose hours all lie in [first, stop)."""
-        begin = first if self.how == "instant" else first + self.every - 1
+        begin = first + self.lead
         return list(range(begin + (-begin) % self.every, stop, self.every))
 
     def matrix(self, first: int, stop: int) -> NDArray[np.float64]:
@@ -149,8 +154,7 @@ class Clock:
         stamps = self.hours(first, stop)
         out = np.zeros((len(stamps), stop - first))
         for k, stamp in enumerate(stamps):
-            begin = stamp if self.how == "instant" else stamp - self.every + 1
-            out[k, begin - first : stamp + 1 - first] = 1 / (stamp + 1 - begin)
+            out[k, stamp - self.lead - first : stamp + 1 - first] = 1 / (1 + self.lead)
         return out
 
 

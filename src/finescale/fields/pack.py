@@ -14,7 +14,7 @@ from finescale.errors import FinescaleError
 
 Array = NDArray[np.float32]
 
-# What is read at once at most, beyond a block.
+# What is read of one chunk at once, at most.
 READ_BYTES = 128 * 2**20
 
 
@@ -96,12 +96,12 @@ def _spans(ds: xr.Dataset, size: int) -> Iterator[tuple[int, int]]:
     most = max(size, READ_BYTES // max(frame, 1) // size * size)
     begin = end = 0
     for length in first.chunksizes.get("time", (size,) * -(-total // size)):
-        if end > begin and end + length - begin > most:
-            yield begin, end
-            begin = end
         end = min(end + length, total)
         while end - begin > most:
             yield begin, begin + most
             begin += most
+        if end - begin >= size:
+            yield begin, end
+            begin = end
     if end > begin:
         yield begin, end

@@ -7,6 +7,7 @@ for the scales that are not observed (the adaptive inflation of ensemble filters
 The observation is divided by s, weather is drawn as on an ordinary day, and the draws are multiplied by it.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -46,22 +47,23 @@ class Activity:
     def of(cls, given: Conditions, climate: GaussianClimate) -> "Activity":
         """Judge the first product of a request."""
         clock, source = given.clock(), given.observation.sources[0]
-        calm = cls(climate, clock, given.first, torch.ones(len(clock), len(climate.mask)))
-        span = STAMPS * source.clock.every
-        spans = range(given.first // span, (given.stop - 1) // span + 1)
-        seen, frames = _Typical(source, climate), torch.arange(given.first, given.stop)
-        found = np.stack([seen.variances(calm, span * number + 1) for number in spans])
-        centres = [span * (number + 0.5) + 0.5 for number in spans]
-        logs = [np.interp(frames.numpy(), centres, np.log(column) / 2) for column in found.T]
-        every = torch.ones_like(calm.factors)
-        every[:, list(source.channels)] = torch.from_numpy(np.exp(np.stack(logs, 1))).to(every)
-        return replace(calm, factors=every)
+        typical = _Typical(source, climate)
+        anomalies = source.y - _mean_seen(source, climate, clock, given.first)
+        spans = np.arange(given.first // typical.span, (given.stop - 1) // typical.span + 1)
+        found = np.stack([typical.variances(anomalies, number * typical.span) for number in spans.tolist()])
+        centres, frames = (spans + 0.5) * typical.span + 0.5, np.arange(given.first, given.stop)
+        logs = [np.interp(frames, centres, np.log(column) / 2) for column in found.T]
+        factors = torch.ones(len(clock), len(climate.mask))
+        factors[:, list(source.channels)] = torch.from_numpy(np.exp(np.stack(logs, 1))).to(factors)
+        return cls(climate, clock, given.first, factors)
 
     def normalised(self, given: Conditions) -> Conditions:
         """The request as it would be on ordinary days."""
         sources = []
         for source in given.observation.sources:
-            mean, size = self._at_stamps(source)
+            mean, size = _mean_seen(source, self.climate, self.clock, self.first), torch.ones_like(source.y)
+            for k, rows in _stamps(source, self.first, len(self.clock)):
+                size[k] = self.factors[rows, list(source.channels)].mean(0)[:, None]
             sources.append(replace(source, y=mean + (source.y - mean) / size))
         return replace(given, observation=Observation(tuple(sources)))
 
@@ -71,23 +73,22 @@ class Activity:
         mean = self.climate.mean(self.clock[rows].to(x.device)) * self.climate.mask
         return mean + self.factors[rows, :, None, None].to(x) * (x - mean)
 
-    def anomalies(self, source: Source) -> Tensor:
-        """Values of a product less the mean that it would see ``[K, C, n]``."""
-        return source.y - self._at_stamps(source)[0]
 
-    def _at_stamps(self, source: Source) -> tuple[Tensor, Tensor]:
-        """What a product sees of the mean ``[K, C, n]``, and the factor of its stamps ``[K, C, 1]``."""
-        channels, lead = list(source.channels), source.clock.every - 1 if source.clock.how == "mean" else 0
-        means, sizes = torch.zeros_like(source.y), torch.ones_like(source.y[..., :1])
-        for k in range(len(source.y)):
-            stamp = source.first + k * source.clock.every - self.first
-            rows = slice(max(stamp - lead, 0), stamp + 1)
-            if rows.stop < 1 or rows.start >= len(self.clock):
-                continue
-            mean = self.climate.mean(self.clock[rows]).mean(0) * self.climate.mask
-            means[k] = source.space.apply(mean[channels]).to(means)
-            sizes[k] = self.factors[rows, channels].mean(0)[:, None]
-        return means, sizes
+def _stamps(source: Source, first: int, frames: int) -> Iterator[tuple[int, slice]]:
+    """Each value of a product that tells of some of the frames from `first` on: its number, and which."""
+    for k in range(len(source.y)):
+        stamp = source.first + k * source.clock.every - first
+        if stamp >= 0 and stamp - source.clock.lead < frames:
+            yield k, slice(max(stamp - source.clock.lead, 0), stamp + 1)
+
+
+def _mean_seen(source: Source, climate: GaussianClimate, clock: Tensor, first: int) -> Tensor:
+    """What a product sees of a climate's mean ``[K, C, n]``; zero for values beyond the frames of the clock."""
+    seen = torch.zeros_like(source.y)
+    for k, rows in _stamps(source, first, len(clock)):
+        mean = climate.mean(clock[rows]).mean(0) * climate.mask
+        seen[k] = source.space.apply(mean[list(source.channels)]).to(seen)
+    return seen
 
 
 class _Typical:
@@ -95,12 +96,11 @@ class _Typical:
 
     def __init__(self, source: Source, climate: GaussianClimate) -> None:
         self.source, self.span = source, STAMPS * source.clock.every
-        self.lead = source.clock.every - 1 if source.clock.how == "mean" else 0
-        size = source.space.size
+        size, lead = source.space.size, source.clock.lead
         self.cells = torch.arange(0, size, -(-size // CELLS))
-        frames = self.span + self.lead
+        frames = self.span + lead
         rho = np.concatenate([climate.autocovariance(frames), climate.residual_autocovariance(frames)])
-        weights = torch.from_numpy(source.clock.matrix(1 - self.lead, 1 + self.span))
+        weights = torch.from_numpy(source.clock.matrix(1 - lead, 1 + self.span))
         time, modes = weights @ torch.from_numpy(toeplitz(rho)) @ weights.T, len(climate.variance)
         whole, self.pairs = Seen.of(source, climate), []
         for c in range(len(source.channels)):
@@ -109,14 +109,16 @@ class _Typical:
             matrix.diagonal().add_(source.error[c].double() + 1e-6 * matrix.diagonal().mean())
             self.pairs.append((matrix, torch.linalg.cholesky(matrix)))
 
-    def variances(self, calm: Activity, first: int) -> NDArray[np.float64]:
-        """Variance of each variable's whitened anomalies from a frame on ``[C]``; one where nothing is observed."""
-        view, y = self.source.between(first - self.lead, first + self.span)
-        stamps = view.clock.hours(first - self.lead, first + self.span)
-        anomalies = calm.anomalies(replace(self.source, first=stamps[0], y=y))[..., self.cells].double()
+    def variances(self, anomalies: Tensor, after: int) -> NDArray[np.float64]:
+        """Variance of each variable's whitened anomalies ``[K, C, n]`` in the span after an hour, ``[C]``.
+
+        One where nothing is observed.
+        """
+        begin = after + 1 - self.source.clock.lead
+        _, values = replace(self.source, y=anomalies).between(begin, after + 1 + self.span)
         out = []
         for c, (matrix, factor) in enumerate(self.pairs):
-            r = anomalies[:, c].flatten()
+            r = values[:, c, self.cells].double().flatten()
             known = torch.isfinite(r)
             r, count = r[known, None], int(known.sum())
             if count < len(known):

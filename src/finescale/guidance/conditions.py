@@ -79,8 +79,7 @@ def conditions(
     _check_steps(coarse["time"], values, scaling.variables)
     sources = [gridded(coarse, coarsening, scaling, error_scale)]
     sources += [beside(ds, coarsening.fine, units, scaling, coarse["time"], error_scale) for ds in others]
-    lead = coarsening.every - 1 if coarsening.how == "mean" else 0
-    first, end = int(hours[0]) - lead, int(hours[-1]) + 1
+    first, end = int(hours[0]) - sources[0].clock.lead, int(hours[-1]) + 1
     stop = max(end, first + shortest)
     axis = time_axis(first, stop, coarse["time"])
     return Conditions(Observation(tuple(sources)), first, stop, (int(hours[0]), end), axis)

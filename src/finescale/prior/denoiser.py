@@ -4,6 +4,7 @@ The network never sees raw scales: a preconditioning wraps it, in float32 whatev
 says how large its error is expected to be (``error_scale``), which is also the weight of the training loss.
 """
 
+from abc import ABC, abstractmethod
 from typing import Protocol, cast, runtime_checkable
 
 import torch
@@ -33,7 +34,7 @@ class Denoiser(Protocol):
         ...
 
 
-class Preconditioned(nn.Module):
+class Preconditioned(nn.Module, ABC):
     """What all trained denoisers share: a network, a mask and a working precision.
 
     Attributes:
@@ -56,9 +57,9 @@ class Preconditioned(nn.Module):
         with torch.autocast(inputs.device.type, torch.bfloat16, enabled=self.bf16):
             return cast(Tensor, self.network(inputs, log_sigma, context)).float()
 
+    @abstractmethod
     def error_scale(self, sigma: Tensor, frames: int) -> Tensor:
         """Expected size of the error before the network has learned anything, ``[B, T or 1, C]``."""
-        raise NotImplementedError
 
 
 def per_sample(sigma: Tensor, batch: int) -> Tensor:

@@ -72,7 +72,8 @@ class GaussianClimate(nn.Module):
         for name in TENSORS:
             value = np.ascontiguousarray(tensors[name])
             kind = {"owner": torch.int64, "edges": torch.int64, "mask": torch.bool}.get(name, torch.float32)
-            self.register_buffer(name, torch.from_numpy(value).to(kind))
+            # In memory of torch's own: sums round by how an array is aligned, and a file's arrays are not.
+            self.register_buffer(name, torch.from_numpy(value).to(kind, copy=True))
         self.bands = Bands(*self.mask.shape[1:])
         self.groups: list[Group] = groups_of(
             tensors["owner"], [int(e) for e in tensors["edges"]], len(scaling.variables)
