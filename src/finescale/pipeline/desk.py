@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import xarray as xr
 
 from finescale.pipeline import store
+from finescale.pipeline.recipe import recipe
 from finescale.settings import Settings
 
 if TYPE_CHECKING:
@@ -92,6 +93,10 @@ class Desk:
         """The recorded content hash of an artefact that the stage reads; a dash where there is none."""
         self.path(name)
         return store.digest(self.root, name) or "-"
+
+    def recipe(self) -> dict[str, str]:
+        """Hashes of all settings and of all code behind what the stage reads."""
+        return recipe(self.root, self.stage.reads)
 
     def note(self, text: str) -> None:
         """Say something to whoever watches the stage."""

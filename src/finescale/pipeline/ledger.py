@@ -243,6 +243,7 @@ def _judge(settings: Settings) -> list[Stage]:
                 *corrected,
                 *truths,
                 *ensembles,
+                f"model-{settings.registry.method}",
                 *(f"bias-{gcm}" for gcm in settings.data.gcms),
                 *(f"error-{gcm}" for gcm in settings.data.gcms),
                 *(f"search-{method}" for method in _searched(settings)),
@@ -250,6 +251,14 @@ def _judge(settings: Settings) -> list[Stage]:
             ),
             writes=("page", "figures"),
             settings=("seed", "split", "coarse", "downscale", "registry"),
-            code=("report", "scores", "grid", *BLOCKS, "pipeline/stages/report.py", *STORE),
+            code=(
+                "report",
+                "scores",
+                "grid",
+                *BLOCKS,
+                "pipeline/stages/report.py",
+                "pipeline/recipe.py",
+                *STORE,
+            ),
         ),
     ]

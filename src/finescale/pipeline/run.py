@@ -4,6 +4,7 @@ from pathlib import Path
 
 from finescale.errors import FinescaleError
 from finescale.pipeline import store
+from finescale.pipeline.costs import measured
 from finescale.pipeline.desk import Desk, Progress, silent
 from finescale.pipeline.stage import Stage
 from finescale.settings import Settings
@@ -21,8 +22,9 @@ def run_stage(root: Path, stage: Stage, settings: Settings, progress: Progress =
     desk = Desk(root, stage, settings, progress)
     desk.clear()
     try:
-        stage.function()(desk, **stage.options)
-        desk.finish()
+        with measured(root, stage.name) as cost:
+            stage.function()(desk, **stage.options)
+            desk.finish()
     except (RuntimeError, ValueError) as error:
         desk.clear()
         if (damaged := store.damaged(root, stage.reads)) is None:
@@ -36,4 +38,4 @@ def run_stage(root: Path, stage: Stage, settings: Settings, progress: Progress =
     if stage.tracked:
         from finescale.pipeline.tracking import record  # MLflow takes seconds to import
 
-        record(desk)
+        record(desk, cost)

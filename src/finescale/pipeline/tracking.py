@@ -4,20 +4,21 @@ import json
 from pathlib import Path
 
 from finescale.pipeline import store
+from finescale.pipeline.costs import Cost
 from finescale.pipeline.desk import Desk
 from finescale.registry import tracking
 from finescale.registry.tracking import Source
 
 
-def record(desk: Desk) -> None:
-    """Log the stage's run: its settings, metrics, small files, and the hashes of what it read."""
+def record(desk: Desk, cost: Cost) -> None:
+    """Log the stage's run: its settings, metrics, small files, what it took, and the hashes of what it read."""
     files: dict[str, Path] = {}
-    metrics: dict[str, float] = {}
+    metrics = {"wall_s": cost.wall_s, "cpu_s": cost.cpu_s, "peak_mib": cost.peak_mib}
     for name in desk.stage.writes:
         path = desk.root / store.path_of(name)
         if name == "metrics":
             found = flat(json.loads(path.read_text(encoding="utf-8")))
-            metrics = {key: float(str(value)) for key, value in found.items()}
+            metrics |= {key: float(str(value)) for key, value in found.items()}
         if store.path_of(name).startswith("reports/"):
             files[name] = path
     tracking.record(

@@ -2,50 +2,59 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from finescale.report.canvas import Picture, blank, picture
 from finescale.report.case import Case
 from finescale.report.curves import Found, Looks
 from finescale.report.display import shown
+from finescale.scores import vectors
+
+Shares = Mapping[str, Mapping[str, NDArray[np.float64]]]  # method -> variable -> share of each rank
+TOGETHER = "all variables"
 
 
 def ranks(case: Case, found: Found, looks: Looks) -> Picture | None:
     """Draw rank histograms of every ensemble; none without an ensemble of two."""
-    chosen = {m: by for m, by in found.items() if next(iter(by.values())).members > 1}
-    if not chosen:
+    shares = {m: {n: by[n].ranks for n in case.variables} for m, by in _ensembles(found).items()}
+    if not shares:
         return None
-    names = case.variables
-    figure = blank(2.6 * len(names) + 0.5, 1.75 * len(chosen) + 0.6)
-    axes = figure.subplots(len(chosen), len(names), squeeze=False, sharey="row")
-    for row, (method, by_name) in enumerate(chosen.items()):
-        for column, name in enumerate(names):
-            axis, frequency = axes[row, column], by_name[name].ranks
-            axis.bar(
-                np.arange(frequency.size), frequency * frequency.size, color=looks[method]["color"], width=0.9
-            )
-            axis.axhline(1.0, color="black", linewidth=1)
-            axis.tick_params(labelsize=7)
-            if row == 0:
-                axis.set_title(shown(name).label, fontsize=9)
-            if row == len(chosen) - 1:
-                axis.set_xlabel("members below the truth", fontsize=8)
-        axes[row, 0].set_ylabel(f"{method}\nover a flat share", fontsize=8)
-    shape = {m: _shape(np.mean([d.ranks for d in by.values()], axis=0)) for m, by in chosen.items()}
     return picture(
-        figure,
+        _histograms(shares, looks, "members below the truth"),
         f"ranks-{case.name}",
-        alt="Rank histograms of the truth among the members: "
-        + ", ".join(f"{m} {s}" for m, s in shape.items())
-        + ".",
+        alt="Rank histograms of the truth among the members: " + _shapes(shares) + ".",
         caption="Flat is calibrated. A valley: the members are too much alike; a hill: too different; "
         "a slope: they are biased.",
     )
 
 
+def field_ranks(case: Case, found: Found, looks: Looks, *, seed: int) -> Picture | None:
+    """Draw rank histograms of whole fields, of each variable and of all as one; none without an ensemble of two."""
+    depths = {m: {n: by[n].depths for n in case.variables} for m, by in _ensembles(found).items()}
+    if not depths:
+        return None
+    shares = {
+        method: {n: vectors.field_ranks(depth, seed).mean(axis=0) for n, depth in by_name.items()}
+        | {TOGETHER: vectors.field_ranks(sum(by_name.values(), np.zeros(())), seed).mean(axis=0)}
+        for method, by_name in depths.items()
+    }
+    return picture(
+        _histograms(shares, looks, "members less central"),
+        f"field-ranks-{case.name}",
+        alt="Rank histograms of whole fields by band depth: " + _shapes(shares) + ".",
+        caption="Every hour is one field, ranked by how central it is among truth and members (band depth). Flat is "
+        "calibrated. High on the left: the truth lies further out than the members, which are too much alike or "
+        "move together wrongly; high on the right: the truth lies in their midst, and they differ too much.",
+    )
+
+
 def reliability(case: Case, found: Found, looks: Looks) -> Picture | None:
     """Draw how often the truth exceeded its 90th percentile when so many members did; none without an ensemble."""
-    chosen = {m: by for m, by in found.items() if next(iter(by.values())).members > 1}
+    chosen = _ensembles(found)
     if not chosen:
         return None
     names = case.variables
@@ -79,6 +88,36 @@ def reliability(case: Case, found: Found, looks: Looks) -> Picture | None:
         caption="When so many members are above the 90th percentile, the truth should be above it as often: on the "
         "diagonal. Flatter than the diagonal: the ensemble is too sure.",
     )
+
+
+def _ensembles(found: Found) -> Found:
+    """Leave out methods of one member."""
+    return {m: by for m, by in found.items() if next(iter(by.values())).members > 1}
+
+
+def _histograms(shares: Shares, looks: Looks, label: str) -> Figure:
+    """One row of histograms a method, one column a variable; a flat one stands at one."""
+    names = list(next(iter(shares.values())))
+    figure = blank(2.6 * len(names) + 0.5, 1.75 * len(shares) + 0.6)
+    axes = figure.subplots(len(shares), len(names), squeeze=False, sharey="row")
+    for row, (method, by_name) in enumerate(shares.items()):
+        for axis, (name, frequency) in zip(axes[row], by_name.items(), strict=True):
+            axis.bar(
+                np.arange(frequency.size), frequency * frequency.size, color=looks[method]["color"], width=0.9
+            )
+            axis.axhline(1.0, color="black", linewidth=1)
+            axis.tick_params(labelsize=7)
+            if row == 0:
+                axis.set_title(name if name == TOGETHER else shown(name).label, fontsize=9)
+            if row == len(shares) - 1:
+                axis.set_xlabel(label, fontsize=8)
+        axes[row, 0].set_ylabel(f"{method}\nover a flat share", fontsize=8)
+    return figure
+
+
+def _shapes(shares: Shares) -> str:
+    """Say in a word what each method's histograms look like on average."""
+    return ", ".join(f"{m} {_shape(np.mean(list(by.values()), axis=0))}" for m, by in shares.items())
 
 
 def _shape(frequency: np.ndarray) -> str:

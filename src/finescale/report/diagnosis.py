@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from finescale.grid.grid import Grid
 from finescale.report.case import Case
-from finescale.scores import ensemble, exceedance, extremes, series, spectrum
+from finescale.scores import ensemble, exceedance, extremes, series, spectrum, vectors
 from finescale.scores.hourly import blocks, held
 
 BLOCK_BYTES = 96 * 2**20
@@ -24,6 +24,7 @@ class Diagnosis:
     Attributes:
         members: How many members there are.
         ranks: Frequency of each rank of the truth [M + 1].
+        depths: Band depths of truth and members as whole fields, hour by hour, the truth first [T, M + 1].
         power: Power of the members by ring [K].
         true_power: Power of the truth by ring [K].
         wavelength: Wavelength of each ring [K], km.
@@ -37,6 +38,7 @@ class Diagnosis:
 
     members: int
     ranks: NDArray[np.float64]
+    depths: NDArray[np.float64]
     power: NDArray[np.float64]
     true_power: NDArray[np.float64]
     wavelength: NDArray[np.float64]
@@ -62,6 +64,7 @@ def diagnose(case: Case, method: str, name: str, *, seed: int = 0) -> Diagnosis:
     radial = spectrum.Radial.of(grid)
     ranks = np.zeros(x.sizes["member"] + 1)
     sure = np.zeros((2, ranks.size))
+    depths: list[NDArray[np.float64]] = []
     limit = percentile(o, LEVEL)
     cells = series.point_cells(grid.shape)
     points: list[tuple[NDArray[np.floating], NDArray[np.floating]]] = []
@@ -72,6 +75,7 @@ def diagnose(case: Case, method: str, name: str, *, seed: int = 0) -> Diagnosis:
             values, truth, grid.area[None], seed=seed, variable=name, first_hour=block.start
         )
         ranks += found["ranks"][:, 0].sum(axis=0)
+        depths.append(vectors.preranks(values, truth, grid.area)["depth"])
         sure += exceedance.reliability(values, truth, limit, grid.area)
         points.append(
             (values.reshape(*values.shape[:2], -1)[..., cells], truth.reshape(len(truth), -1)[:, cells])
@@ -82,6 +86,7 @@ def diagnose(case: Case, method: str, name: str, *, seed: int = 0) -> Diagnosis:
     return Diagnosis(
         members=x.sizes["member"],
         ranks=ranks / hours,
+        depths=np.concatenate(depths),
         power=power["power"] / hours,
         true_power=power["true_power"] / hours,
         wavelength=radial.wavelength,

@@ -49,7 +49,11 @@ def case_figures(
             found[method][name] = diagnosis
     grid = Grid.from_dataset(case.truth)
     looks = style(methods)
-    histograms = [calibration.ranks(case, found, looks), calibration.reliability(case, found, looks)]
+    histograms = [
+        calibration.ranks(case, found, looks),
+        calibration.field_ranks(case, found, looks, seed=seed),
+        calibration.reliability(case, found, looks),
+    ]
     close = [m for m in (default, baseline) if m is not None]
     spectra = [
         curves.spectra(case, found, looks),

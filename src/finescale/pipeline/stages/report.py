@@ -82,7 +82,7 @@ def _gates(desk: Desk) -> list[pd.DataFrame]:
 
 
 def _provenance(desk: Desk) -> dict[str, object]:
-    """What the numbers come from: data and their hashes, periods, seed, version."""
+    """What the numbers come from: data and their hashes, settings and code, periods, seed, version."""
     reference = desk.open("reference")
     wanted = ("source_id", "institution_id", "tracking_id", "license", "further_info_url")
     sources = {"reference": {key: str(reference.attrs[key]) for key in wanted if key in reference.attrs}}
@@ -100,6 +100,7 @@ def _provenance(desk: Desk) -> dict[str, object]:
             "train": split.words("train"),
             "test": split.words("test"),
             "finescale": __version__,
+            **desk.recipe(),
         },
         **sources,
         "standard error of the coarse data (R)": {"perfect": "0, coarsened here", **_errors(desk)},
