@@ -7,14 +7,18 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import psutil
 import pytest
 import yaml
+from distributed import Client
 
 from finescale.service.check import check
 from finescale.service.run import produce
+from finescale.settings import Production
 
 from .test_production import stores
 
@@ -51,18 +55,32 @@ def project(built: Path, tmp_path: Path) -> Path:
     return root
 
 
-def begin(root: Path) -> subprocess.Popen[bytes]:
-    """Start the flow, its own server with it, in a session of its own."""
-    env = os.environ | {
+def change(root: Path, **sections: dict[str, object]) -> dict[str, object]:
+    """Change sections of a project's settings; gives that of the production."""
+    body = yaml.safe_load((root / "params.yaml").read_text(encoding="utf-8"))
+    for name, values in sections.items():
+        body[name] = body[name] | values
+    (root / "params.yaml").write_text(yaml.safe_dump(body, sort_keys=False), encoding="utf-8")
+    found: dict[str, object] = body["production"]
+    return found
+
+
+def environment(root: Path) -> dict[str, str]:
+    """Of the flow and of workers that do what it asks."""
+    return os.environ | {
         "PYTHONPATH": os.pathsep.join((str(ROOT / "src"), str(ROOT))),
         "PREFECT_HOME": str(root.parent / "prefect"),
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "240",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "true",
     }
+
+
+def begin(root: Path) -> subprocess.Popen[bytes]:
+    """Start the flow, its own server with it, in a session of its own."""
     with (root.parent / "log").open("wb") as log:
         return subprocess.Popen(
-            [sys.executable, "-m", "flows.produce"], cwd=root, env=env, stdout=log, stderr=log
+            [sys.executable, "-m", "flows.produce"], cwd=root, env=environment(root), stdout=log, stderr=log
         )
 
 
@@ -111,8 +129,6 @@ def test_a_killed_worker_changes_nothing(project: Path) -> None:
     }
 
     settings = yaml.safe_load((project / "params.yaml").read_text(encoding="utf-8"))
-    from finescale.settings import Production
-
     quiet = Production.model_validate(settings["production"] | {"out": "quiet"})
     serial = produce(project, quiet)
     assert stores(project / "quiet") == stores(out)
@@ -134,3 +150,42 @@ def test_a_killed_worker_changes_nothing(project: Path) -> None:
     assert shapes == [[8, 120]] * 4  # the blocks of a run joined to its eight members
     # Two fields in each hourly store; with the least and greatest values six in each summary.
     assert rows == 2 * PIECES + 6 * 8
+
+
+@pytest.fixture
+def standing(project: Path) -> Iterator[str]:
+    """The address of a cluster that is there already: a scheduler and one worker, processes of their own."""
+    told = project.parent / "scheduler.json"
+    dask = [sys.executable, "-m", "dask"]
+    with (project.parent / "cluster").open("wb") as log, ExitStack() as ended:
+        for words in (
+            ["scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard"],
+            ["worker", "--host", "127.0.0.1", "--nthreads", "1", "--name", "standing", "--no-dashboard"],
+        ):
+            command = [*dask, *words, "--scheduler-file", str(told)]
+            process = subprocess.Popen(command, cwd=project, env=environment(project), stdout=log, stderr=log)
+            ended.callback(process.wait)
+            ended.callback(process.terminate)
+            end = time.monotonic() + 60
+            while not told.exists() and time.monotonic() < end:
+                time.sleep(0.1)
+        yield json.loads(told.read_text(encoding="utf-8"))["address"]
+
+
+@pytest.mark.slow
+def test_a_cluster_that_is_there_draws_the_same(project: Path, standing: str) -> None:
+    wanted = change(
+        project, cluster={"address": standing}, production={"scenarios": ["ssp245"], "members": 2}
+    )
+    flow = begin(project)
+    try:
+        assert flow.wait(400) == 0, (project.parent / "log").read_text()[-4000:]
+    finally:
+        flow.kill()
+    body = json.loads((project / "product" / "manifest.json").read_text(encoding="utf-8"))
+    assert body["counts"]["produced"] == 2 and body["counts"]["failed"] == 0
+    with Client(standing) as client:
+        (done,) = client.run(lambda dask_worker: dask_worker.state.executed_count).values()
+    assert done >= 2  # both pieces were drawn there
+    produce(project, Production.model_validate(wanted | {"out": "quiet"}))
+    assert stores(project / "quiet") == stores(project / "product")
