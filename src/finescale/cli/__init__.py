@@ -1,6 +1,7 @@
 """The command line: a thin door to the pipeline. Imports stay inside the commands so that --help is quick."""
 
 import errno
+import os
 import signal
 import sys
 from pathlib import Path
@@ -60,6 +61,9 @@ def run(
 @app.command()
 def stage(name: str, root: Root = HERE) -> None:
     """Run one stage in this process, whatever its state; this is what dvc.yaml calls."""
+    # Two stages run side by side; threads of both that wait for one another would spin on the same cores. Read by
+    # the libraries when they are loaded, and the same at every door, because sums round by the number of threads.
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // 2)))
     from finescale.cli.doors import run_one
 
     run_one(root, name)
