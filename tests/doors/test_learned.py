@@ -95,7 +95,9 @@ def test_the_training_is_tracked(learned: Project) -> None:
     runs = {run.data.tags["stage"]: run for run in mlflow.MlflowClient().search_runs([experiment])}
     assert {"train-tiny", "score", "register"} <= set(runs)
     assert runs["train-tiny"].data.params["priors.tiny.window"] == "3"
-    assert len(runs["train-tiny"].data.metrics) > 0
+    assert {"wall_s", "cpu_s", "peak_mib"} < set(runs["train-tiny"].data.metrics)
+    kept = mlflow.MlflowClient().list_artifacts(runs["train-tiny"].info.run_id, "prior-tiny")
+    assert {found.path.rpartition("/")[2] for found in kept} == {"card.json", "weights.safetensors"}
     card = json.loads((learned.root / "models" / "priors" / "tiny" / "card.json").read_text(encoding="utf-8"))
     assert set(card["unconditional"]["draws"]) == {"psl", "tas"}
 

@@ -11,7 +11,7 @@ from finescale.registry.tracking import Source
 
 
 def record(desk: Desk, cost: Cost) -> None:
-    """Log the stage's run: its settings, metrics, small files, what it took, and the hashes of what it read."""
+    """Log the stage's run: its settings, metrics, pages and priors, what it took, and the hashes of what it read."""
     files: dict[str, Path] = {}
     metrics = {"wall_s": cost.wall_s, "cpu_s": cost.cpu_s, "peak_mib": cost.peak_mib}
     for name in desk.stage.writes:
@@ -19,7 +19,7 @@ def record(desk: Desk, cost: Cost) -> None:
         if name == "metrics":
             found = flat(json.loads(path.read_text(encoding="utf-8")))
             metrics |= {key: float(str(value)) for key, value in found.items()}
-        if store.path_of(name).startswith("reports/"):
+        if store.path_of(name).startswith(("reports/", "models/priors/")):
             files[name] = path
     tracking.record(
         desk.root,
