@@ -57,6 +57,8 @@ def test_values_equal_a_computation_by_hand(card, fields, coarsening, static, pi
     scale = float(((y - y.weighted(w).mean()) ** 2).weighted(w).mean()) ** 0.5
     misfit = float(((hx - y) ** 2).weighted(w).mean()) ** 0.5 / scale
     assert pick(found, "coarse_misfit", hours="observed") == pytest.approx(misfit, rel=1e-5)
+    whole = float(((hx - y).weighted(w).mean(("lat", "lon")) ** 2).mean()) ** 0.5 / scale
+    assert pick(found, "conservation", hours="observed") == pytest.approx(whole, rel=1e-5)
 
 
 def test_the_table_does_not_depend_on_blocks_threads_or_dask(card, fields, monkeypatch):
