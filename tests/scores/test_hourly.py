@@ -38,9 +38,9 @@ def test_the_joint_energy_score_is_that_of_the_standardised_vector(card, fields,
         backend="numpy",
     )
     found = card(x, o)
-    assert pick(found, "energy", variable="all") == pytest.approx(expected.mean(), rel=1e-5)
+    assert pick(found, "energy", variable="all") == pytest.approx(expected.mean(), rel=1e-6)
     observed = expected[np.arange(48) % 6 == 0].mean()
-    assert pick(found, "energy", variable="all", hours="observed") == pytest.approx(observed, rel=1e-5)
+    assert pick(found, "energy", variable="all", hours="observed") == pytest.approx(observed, rel=1e-6)
 
 
 def test_coverage_is_that_of_the_randomised_pit():
