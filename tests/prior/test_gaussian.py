@@ -125,7 +125,7 @@ def test_joint_law_is_the_dense_one_and_knows_that_weather_moves(tmp_path):
     expected = joint.posterior_variance(torch.tensor(1.0), 5).mean()
     assert errors[1] == pytest.approx(expected.item(), rel=0.1)
 
-    lead, cross = 6, joint.cross.double().numpy()
+    lead, cross = 6, joint.lead_covariances(5).numpy()
     full = np.zeros((5, lead, 5, lead))
     for i, j in np.ndindex(5, 5):
         full[i, :, j] = cross[i - j] if i >= j else cross[j - i].T
@@ -216,6 +216,17 @@ def test_lagged_sums_do_not_cross_gaps():
     joined = eofs.measure(stream(a), patterns, 1, 3, np.repeat([0, 1], 100))
     apart = [eofs.measure(stream(half), patterns, 1, 3, np.zeros(100, int)) for half in (a[:100], a[100:])]
     np.testing.assert_allclose(joined.residual, np.mean([m.residual for m in apart], axis=0), rtol=1e-5)
+
+
+def test_gaps_do_not_make_smooth_weather_rough():
+    """A slow wave seen in stretches of 12 hours: dividing by all frames would triple its hourly increments."""
+    t = np.arange(2400)
+    series = np.stack([np.cos(t / 40), np.sin(t / 40)], axis=1)
+    a = np.concatenate([series, 0.5 * series], axis=1).astype(np.float32)[:, None]
+    patterns = eofs.Patterns(np.eye(4, dtype=np.float32)[:2], np.zeros(2, dtype=np.int64), (0, 4))
+    moments = eofs.measure(lambda every: iter([(0, a[::every])]), patterns, 1, 2, t // 12)
+    for found, size in ((moments.autocovariance.sum(0), 1.0), (moments.residual[0], 0.25)):
+        np.testing.assert_allclose(found[0] - found, size * (1 - np.cos(np.arange(3) / 40)), rtol=0.01)
 
 
 def test_memory_does_not_grow_with_the_series():

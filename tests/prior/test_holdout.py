@@ -67,8 +67,36 @@ def test_days_held_out_are_whole_stretches(world):
     assert int(jumps.sum()) == holdout.STRETCHES - 1
 
 
-def test_trust_scales_only_what_lies_between_two_eofs():
-    cross = np.arange(18.0).reshape(2, 3, 3)
-    half = holdout.shrunk(cross, 0.5)
-    np.testing.assert_array_equal(np.diagonal(half, axis1=1, axis2=2), np.diagonal(cross, axis1=1, axis2=2))
-    assert half[1, 0, 2] == cross[1, 0, 2] / 2
+def test_trust_mixes_two_laws(world):
+    ds = world.dataset(400, seed=1)
+    scaling = Scaling.fit(ds, ["a", "b"])
+    climate = GaussianClimate.fit(ds, scaling, modes=20, order=4, joint=6, sketch_every=1)
+    laws = [
+        climate.with_tensors(climate.tensors() | {"trust": np.full(1, t)}).lead_covariances(30)
+        for t in (0.0, 0.25, 1.0)
+    ]
+    torch.testing.assert_close(laws[1], 0.75 * laws[0] + 0.25 * laws[2])
+    own = torch.eye(6, dtype=torch.bool)
+    assert not laws[0][:, ~own].any()
+    np.testing.assert_allclose(laws[0][:, own].T, climate.autocovariance(30)[:6])
+    assert (laws[2][1:, ~own] != 0).any()
+
+
+def test_eofs_that_a_fit_explains_too_well_get_what_they_had_elsewhere():
+    """Sixteen EOFs; those of the second octave were found a hundred times as large as fitted."""
+    fitted = np.concatenate([np.full(8, 4.0), np.full(8, 0.01)])
+    arrays = {
+        "variance": fitted,
+        "phi": np.full((16, 1), 0.5),
+        "residual_variance": np.ones(2),
+        "residual_phi": np.zeros((2, 1)),
+        "cross": np.zeros((0, 0, 0)),
+    }
+    found = holdout.Lesson(np.array([4.0, 1.0]), np.array([[1, 0.5], [1, 0.9]]), np.ones((2, 2)), 0.5)
+    # Another fit that explains these EOFs half as well has as much to learn about them, not a hundred times more.
+    for size in (0.01, 0.005):
+        taught = found.applied(arrays | {"variance": np.where(fitted > 1, fitted, size)})
+        np.testing.assert_allclose(taught["variance"][:4], 4.0, rtol=1e-6)
+        assert 0.1 < taught["variance"][8:].mean() < 1.0
+        assert taught["phi"][-1, 0] == pytest.approx(0.9, abs=0.02)
+    np.testing.assert_array_equal(taught["trust"], [0.5])

@@ -146,7 +146,7 @@ class ClimateCovariance:
             return None
         frames = segment.parts[0][1].stop - segment.parts[0][1].first
         if self._moving is None or self._moving.ring < SHARE * frames:
-            self._moving = MovingModes(self.climate.cross, frames)
+            self._moving = MovingModes(self.climate.lead_covariances, frames)
         return self._moving
 
     def _source(self, source: Source) -> Seen:

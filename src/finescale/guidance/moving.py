@@ -1,18 +1,18 @@
 """The leading EOFs together over long series: weather that moves is two EOFs in turn, so their lags are correlated.
 
-Their vector autoregression is stationary, so on a ring of hours every frequency is a small Hermitian matrix by itself
+Together they are stationary, so on a ring of hours every frequency is a small Hermitian matrix by itself
 and white noise turns each of its variances v into v sigma^2 / (v + sigma^2). The ring is longer than weather remembers;
 what it neglects is that a series has two ends.
 """
 
 import math
 from collections import OrderedDict
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 from finescale.guidance.seen import Seen
-from finescale.prior.joint import lag_covariances
 
 # Hours of the shortest ring, and the share of a ring that a stretch may fill: beyond it, both ends would meet.
 RING, SHARE = 192, 2
@@ -24,15 +24,14 @@ class MovingModes:
     """C_t of the leading EOFs of a climate at all lags.
 
     Args:
-        cross: covariances at lags 0, 1, 2 at least, ``[lags, J, J]``.
+        covariances: at lags 0 .. n - 1 of any n ``[n, J, J]``.
         frames: hours of the longest stretch.
     """
 
-    def __init__(self, cross: Tensor, frames: int) -> None:
-        self.count = min(cross.shape[1], LEAD)
+    def __init__(self, covariances: Callable[[int], Tensor], frames: int) -> None:
         self.ring = max(RING, SHARE * frames)
-        first = cross[:3, : self.count, : self.count].double().cpu().numpy()
-        lags = torch.from_numpy(lag_covariances(first, self.ring // 2 + 1))
+        lags = covariances(self.ring // 2 + 1)[:, :LEAD, :LEAD]
+        self.count = lags.shape[1]
         # The lag of half a ring is both ahead and behind.
         half = (lags[-1:] + lags[-1:].mT) / 2
         around = torch.cat([lags[:-1], half, lags[1:-1].flip(0).mT])

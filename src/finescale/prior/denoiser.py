@@ -5,6 +5,8 @@ says how large its error is expected to be (``error_scale``), which is also the 
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Protocol, cast, runtime_checkable
 
 import torch
@@ -113,6 +115,15 @@ class WienerDenoiser(Preconditioned):
         super().__init__(network, gaussian.mask.clone())
         self.gaussian = gaussian
         self.register_buffer("spread", gaussian.total_variance().sqrt())
+
+    @contextmanager
+    def over(self, gaussian: GaussianClimate) -> Iterator[None]:
+        """Correct another climate of the same variables for a while."""
+        own, self.gaussian = self.gaussian, gaussian
+        try:
+            yield
+        finally:
+            self.gaussian = own
 
     def error_scale(self, sigma: Tensor, frames: int) -> Tensor:
         """Root mean posterior variance of the climate, per frame and variable."""

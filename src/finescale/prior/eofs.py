@@ -135,29 +135,53 @@ def measure(
 ) -> Moments:
     """One pass: joint covariance of the patterns' series, lagged covariances, and residual covariances.
 
-    Lagged sums run across block borders but not across gaps of the time axis (``segment [N]`` numbers its
-    unbroken stretches), and divide by the number of frames (the biased estimator keeps every Toeplitz matrix
-    positive).
+    Lagged pairs run across block borders but not across gaps of the time axis (``segment [N]`` numbers its
+    unbroken stretches). A covariance at a lag is that at lag 0 less what the pairs differ by, so that frames at
+    the ends of stretches, which have no partner, neither add to the increments nor take from them: the usual
+    estimator, which divides by all frames, would make smooth weather rough. Between EOFs it serves all the same,
+    for it alone leaves covariances that some process can have.
     """
     m, groups = len(patterns.owner), groups_of(patterns.owner, patterns.edges, variables)
-    lagged, total = np.zeros((order + 1, m, m)), np.zeros((order + 1, len(groups)))
+    lagged, waves = np.zeros((order + 1, m, m)), np.zeros((order + 1, len(groups)))
+    lost, pairs, frames = np.zeros((order + 1, len(groups))), np.zeros((order + 1, 1)), 0
+    ends: list[list[Array]] = [[np.zeros((0, m))] for _ in range(order + 1)]
     tail_y, tail_r = np.zeros((0, m)), np.zeros((0, variables, patterns.edges[-1]), np.float32)
-    frames = 0
+
+    def energy(a: NDArray[np.float32], b: NDArray[np.float32]) -> Array:
+        product = np.einsum("tcn,tcn->cn", a, b).astype(float)
+        return np.asarray(np.add.reduceat(product, patterns.edges[:-1], axis=1).ravel())
+
+    def alone(lag: int, y: Array, r: NDArray[np.float32]) -> None:
+        """Keep frames that have no partner on one side."""
+        ends[lag].append(y)
+        lost[lag] += energy(r, r) / 2
+
     for _, block in anomalies(1):
         y, rest = _split(block, patterns, groups)
         long_y, long_r = np.concatenate([tail_y, y.astype(np.float64)]), np.concatenate([tail_r, rest])
+        last = frames + len(block)
         for lag in range(order + 1):
             have = min(len(block), len(long_y) - lag)
-            new, old = slice(len(long_y) - have, None), slice(len(long_y) - have - lag, len(long_y) - lag)
-            last = frames + len(block)
+            new = np.arange(len(long_y) - have, len(long_y))
             whole = segment[last - have : last] == segment[last - have - lag : last - lag]
-            lagged[lag] += (long_y[new] * whole[:, None]).T @ long_y[old]
-            energy = np.einsum("t,tcn,tcn->cn", whole.astype(np.float32), long_r[new], long_r[old])
-            total[lag] += np.add.reduceat(energy.astype(float), patterns.edges[:-1], axis=1).ravel()
+            kept, broken = new[whole], new[~whole]
+            lagged[lag] += long_y[kept].T @ long_y[kept - lag]
+            waves[lag] += energy(long_r[kept], long_r[kept - lag])
+            pairs[lag] += len(kept)
+            first = np.arange(len(long_y) - len(block), len(long_y) - have)
+            single = np.concatenate([first, broken, broken - lag])
+            alone(lag, long_y[single], long_r[single])
         tail_y, tail_r = long_y[len(long_y) - order :], long_r[len(long_r) - order :]
-        frames += len(block)
+        frames = last
+    for lag in range(1, order + 1):
+        alone(lag, tail_y[len(tail_y) - lag :], tail_r[len(tail_r) - lag :])
     rotation, rotated = _rotate(lagged / frames)
-    return Moments(rotation, np.einsum("lkk->kl", rotated), rotated, total.T / frames, frames)
+    own = np.einsum("lkk->lk", rotated) * frames
+    single_y = np.stack([np.square(np.concatenate(y) @ rotation).sum(0) / 2 for y in ends])
+    pairs = np.maximum(pairs, 1)
+    series = own[0] / frames - (own[0] - single_y - own) / pairs
+    residual = waves[0] / frames - (waves[0] - lost - waves) / pairs
+    return Moments(rotation, series.T, rotated, residual.T, frames)
 
 
 def _split(

@@ -16,7 +16,6 @@ from finescale.fields.scaling import Scaling
 from finescale.prior import autoregression, climatology, eofs
 from finescale.prior.bands import Bands, band_edges
 from finescale.prior.climatology import Harmonics
-from finescale.prior.joint import lag_covariances
 
 _BLOCK = 256
 
@@ -33,6 +32,7 @@ TENSORS: dict[str, tuple[str, ...]] = {
     "residual_phi": ("group", "lag"),
     "mask": ("variable", "row", "column"),
     "cross": ("joint_lag", "lead", "lead_before"),
+    "trust": ("share",),
 }
 
 
@@ -70,8 +70,9 @@ def fit_arrays(
     found = eofs.find_patterns(anomalies, channels, edges, modes, every=sketch_every)
     moments = eofs.measure(anomalies, found, channels, order, segments(ds["time"]))
     lead = min(joint, len(found.owner)) if order >= 2 else 0
-    cross = lag_covariances(moments.lagged[:3, :lead, :lead], order + 1) if lead else np.zeros((0, 0, 0))
-    return basis, _arrays(moments, found, mask) | {"coefficients": coefficients, "cross": cross}
+    cross = moments.lagged[:3, :lead, :lead] if lead else np.zeros((0, 0, 0))
+    arrays: dict[str, NDArray[Any]] = {"coefficients": coefficients, "cross": cross, "trust": np.ones(1)}
+    return basis, _arrays(moments, found, mask) | arrays
 
 
 def _arrays(moments: eofs.Moments, found: eofs.Patterns, mask: NDArray[np.bool_]) -> dict[str, NDArray[Any]]:

@@ -22,7 +22,7 @@ from finescale.prior.bands import Bands
 from finescale.prior.climatology import Harmonics
 from finescale.prior.eofs import Group, groups_of
 from finescale.prior.fitting import TENSORS, fit_arrays
-from finescale.prior.joint import JointWaves
+from finescale.prior.joint import JointWaves, lag_covariances
 
 
 class GaussianClimate(nn.Module):
@@ -46,9 +46,10 @@ class GaussianClimate(nn.Module):
         residual_variance: per wave of each group that is free of patterns, ``[G]``.
         residual_phi: autoregression of the residual, ``[G, p]``.
         mask: valid cells, ``[C, H, W]``; the state is zero elsewhere.
-        cross: covariances between the leading J EOFs at lags 0 to p, ``[p + 1, J, J]``; empty if all are
+        cross: covariances between the leading J EOFs at lags 0 to 2, ``[3, J, J]``; empty if all are
             independent. The Wiener denoiser of a window of at most p + 1 frames uses them; longer windows,
             draws and ``autocovariance`` take every EOF on its own, which long series need.
+        trust: how far the leading EOFs are taken together; the law is a mixture of that and of each alone.
     """
 
     coefficients: Tensor
@@ -62,17 +63,18 @@ class GaussianClimate(nn.Module):
     residual_phi: Tensor
     mask: Tensor
     cross: Tensor
+    trust: Tensor
 
     def __init__(
         self, scaling: Scaling, harmonics: Harmonics, step: float, tensors: dict[str, NDArray[Any]]
     ) -> None:
         super().__init__()
         self.scaling, self.harmonics, self.step = scaling, harmonics, step
-        tensors = {"cross": np.zeros((0, 0, 0))} | tensors
+        tensors = {"cross": np.zeros((0, 0, 0)), "trust": np.ones(1)} | tensors
         for name in TENSORS:
             value = np.ascontiguousarray(tensors[name])
             kind = {"owner": torch.int64, "edges": torch.int64, "mask": torch.bool}.get(name, torch.float32)
-            # In memory of torch's own: sums round by how an array is aligned, and a file's arrays are not.
+            # In torch's own memory: sums round by how an array is aligned, and a file's arrays are not.
             self.register_buffer(name, torch.from_numpy(value).to(kind, copy=True))
         self.bands = Bands(*self.mask.shape[1:])
         self.groups: list[Group] = groups_of(
@@ -115,13 +117,12 @@ class GaussianClimate(nn.Module):
 
     def with_tensors(self, tensors: dict[str, NDArray[Any]]) -> "GaussianClimate":
         """The same climate with other arrays."""
-        return GaussianClimate(self.scaling, self.harmonics, self.step, tensors)
+        return type(self)(self.scaling, self.harmonics, self.step, tensors)
 
     def mean(self, clock: Tensor) -> Tensor:
         """The mean at ``clock [..., 2]``: ``[..., C, H, W]``."""
-        return torch.einsum(
-            "...p,pchw->...chw", self.harmonics(clock).to(self.coefficients.dtype), self.coefficients
-        )
+        basis = self.harmonics(clock).to(self.coefficients.dtype)
+        return torch.einsum("...p,pchw->...chw", basis, self.coefficients)
 
     @property
     def eofs(self) -> Tensor:
@@ -141,6 +142,13 @@ class GaussianClimate(nn.Module):
         """Of one free wave of each group at lags 0 .. lags - 1, ``[G, lags]``."""
         rho = autoregression.correlation(_double(self.residual_phi), lags)
         return rho * _double(self.residual_variance)[:, None]
+
+    def lead_covariances(self, lags: int) -> Tensor:
+        """Between the leading J EOFs at lags 0 .. lags - 1 ``[lags, J, J]``, double precision."""
+        trust = float(self.trust)
+        alone = torch.from_numpy(self.autocovariance(lags)[: self.cross.shape[1]].T)
+        together = torch.from_numpy(lag_covariances(_double(self.cross), lags))
+        return trust * together + (1 - trust) * torch.diag_embed(alone)
 
     def project(self, a: Tensor) -> Tensor:
         """EOF series of anomalies: ``[..., C, H, W]`` to ``[..., K]``."""
@@ -194,11 +202,11 @@ class GaussianClimate(nn.Module):
 
     def joint_waves(self, frames: int) -> JointWaves | None:
         """Principal axes of the leading EOFs together; None if independent or the window is too long."""
-        device = self.patterns.device
-        if not self.cross.shape[1] or frames > len(self.cross):
+        if not self.cross.shape[1] or frames > self.phi.shape[1] + 1:
             return None
+        device = self.patterns.device
         if (frames, device) not in self._joint:
-            self._joint[frames, device] = JointWaves.of(self.cross, frames)
+            self._joint[frames, device] = JointWaves.of(self.lead_covariances(frames).to(self.cross), frames)
         return self._joint[frames, device]
 
     def denoise(self, x_t: Tensor, sigma: Tensor, clock: Tensor) -> Tensor:
@@ -215,8 +223,8 @@ class GaussianClimate(nn.Module):
     def shrink(self, a: Tensor, sigma: Tensor) -> Tensor:
         """The Wiener filter of anomalies ``[B, T, C, H, W]``."""
         axes, variance = self.waves(a.shape[1])
-        gain = _gain(variance, sigma, a.shape[0])
-        k, joint = len(self.variance), self.joint_waves(a.shape[1])
+        gain, k = _gain(variance, sigma, a.shape[0]), len(self.variance)
+        joint = self.joint_waves(a.shape[1])
         rest = torch.einsum("gti,bgi,gsi->gbts", axes[k:], gain[:, k:], axes[k:])
         waves = self.bands(a)
         y = self.to_patterns(waves)
@@ -277,16 +285,10 @@ class GaussianClimate(nn.Module):
     def from_dataset(cls, ds: xr.Dataset) -> "GaussianClimate":
         """The inverse of ``to_dataset``."""
         tensors = {name: ds[name].values for name in TENSORS}
-        keys = ("kind", "variables", "centre", "scale")
-        scaling = {key: ds.attrs[f"scaling_{key}"] for key in keys}
-        for key in keys[1:]:
-            scaling[key] = list(np.atleast_1d(scaling[key]))
-        scaling["centre"], scaling["scale"] = (
-            [float(v) for v in scaling[key]] for key in ("centre", "scale")
-        )
-        return cls.from_parts(
-            dict(ds.attrs) | {"scaling": scaling}, tensors | {"mask": tensors["mask"].astype(bool)}
-        )
+        names = ("variables", "centre", "scale")
+        scaling = {name: np.atleast_1d(ds.attrs[f"scaling_{name}"]).tolist() for name in names}
+        meta = dict(ds.attrs) | {"scaling": scaling | {"kind": ds.attrs["scaling_kind"]}}
+        return cls.from_parts(meta, tensors | {"mask": tensors["mask"].astype(bool)})
 
 
 def _gain(variance: Tensor, sigma: Tensor, batch: int) -> Tensor:

@@ -42,10 +42,10 @@ class Lesson:
     """What the days held out teach.
 
     Attributes:
-        variance: factor on the variance of each EOF ``[K]``.
-        correlation: autocorrelation of EOFs of that rank ``[K, p + 1]``.
+        variance: found along EOFs, mean of each octave of ranks ``[O]``.
+        correlation: autocorrelation of EOFs of each octave ``[O, p + 1]``.
         residual: autocovariance of each group's residual, a free wave's share ``[G, p + 1]``.
-        trust: share of the covariances between EOFs that is kept.
+        trust: how far the leading EOFs are taken together.
     """
 
     variance: Array
@@ -55,20 +55,26 @@ class Lesson:
 
     def applied(self, arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """The arrays of a climate of the same kind, corrected; a longer or shorter list of EOFs keeps its ranks."""
-        place = np.minimum(np.arange(len(arrays["variance"])), len(self.variance) - 1)
-        factor = self.variance[place]
+        fitted = arrays["variance"].astype(float)
+        spans = _octaves(len(fitted))[: len(self.variance)]
+        ratio = np.log(
+            [found / fitted[a:b].mean() for found, (a, b) in zip(self.variance, spans, strict=False)]
+        )
+        samples = np.array([STRETCHES * (b - a) for a, b in spans])
+        factor = np.exp(_between(ratio * samples / (samples + _DOUBT), spans, len(fitted)))
         # What the fit has not seen of an EOF has the memory of what it was found to have elsewhere.
         new = (1 - 1 / np.maximum(factor, 1))[:, None]
         lags = self.correlation.shape[1]
         mixed = (1 - new) * autoregression.correlation(arrays["phi"].astype(float), lags)
-        mixed += new * self.correlation[place]
+        mixed += new * _between(self.correlation[: len(spans)], spans, len(fitted))
         root = np.sqrt(factor[: arrays["cross"].shape[1]])
         return arrays | {
-            "variance": arrays["variance"] * factor,
+            "variance": fitted * factor,
             "phi": autoregression.levinson(mixed)[0],
             "residual_variance": self.residual[:, 0],
             "residual_phi": autoregression.levinson(self.residual)[0],
-            "cross": shrunk(arrays["cross"], self.trust) * root[:, None] * root,
+            "cross": arrays["cross"] * root[:, None] * root,
+            "trust": np.full(1, self.trust),
         }
 
 
@@ -84,7 +90,8 @@ def lesson(trial: "GaussianClimate", unseen: xr.Dataset) -> Lesson:
     """What days that were not in its fit say about a climate."""
     found, rest = _moments(trial, unseen)
     free = np.array([max(g.free, 1) for g in trial.groups])
-    variance, correlation = _by_rank(found, trial.variance.double().numpy())
+    octaves = np.array([found[a:b].mean(axis=0) for a, b in _octaves(len(found))])
+    variance, correlation = octaves[:, 0], octaves / octaves[:, :1]
     floor = 0.25 * trial.residual_variance.double().numpy()
     residual = rest / free[:, None]
     residual *= (np.maximum(residual[:, 0], floor) / np.maximum(residual[:, 0], 1e-30))[:, None]
@@ -97,20 +104,15 @@ def lesson(trial: "GaussianClimate", unseen: xr.Dataset) -> Lesson:
     return lessons[int(np.argmin(errors))]
 
 
-def shrunk(cross: Array, trust: float) -> Array:
-    """Covariances at all lags ``[p + 1, J, J]`` with those between two EOFs made smaller."""
-    own = np.eye(cross.shape[1], dtype=bool)
-    return np.where(own, cross, trust * cross)
-
-
 def _moments(trial: "GaussianClimate", unseen: xr.Dataset) -> tuple[Array, Array]:
     """Autocovariance along each EOF ``[K, p + 1]``, and of what each group leaves, summed ``[G, p + 1]``.
 
-    Sums run within blocks and unbroken stretches, and divide by the frames: the little that is lost at the ends
-    only shortens memory by as much.
+    That at a lag is the variance less half the mean square of what pairs differ by, so that the few pairs which are
+    lost at the ends of blocks and stretches do not make weather rougher than it is.
     """
     lags = trial.phi.shape[1] + 1
     modes, rest = np.zeros((len(trial.variance), lags)), np.zeros((len(trial.groups), lags))
+    pairs = np.zeros(lags)
     phases, stretch = torch.from_numpy(clock(unseen["time"])).float(), segments(unseen["time"])
     for start, block in blocks(unseen, trial.scaling.variables, _BLOCK):
         x = torch.from_numpy(trial.scaling.apply(block)).float()
@@ -122,29 +124,35 @@ def _moments(trial: "GaussianClimate", unseen: xr.Dataset) -> tuple[Array, Array
             waves[:, g.variable, g.span] - y[:, g.rows] @ trial.patterns[g.rows, g.span] for g in trial.groups
         ]
         own = stretch[start : start + len(x)]
-        for lag in range(min(lags, len(x))):
+        modes[:, 0] += z.square().sum(0).numpy()
+        rest[:, 0] += [float(r.double().square().sum()) for r in left]
+        pairs[0] += len(x)
+        for lag in range(1, min(lags, len(x))):
             new, old = slice(lag, None), slice(0, len(x) - lag)
             whole = torch.from_numpy(own[new] == own[old])
-            modes[:, lag] += (z[new] * z[old])[whole].sum(0).numpy()
+            modes[:, lag] += (z[new] - z[old])[whole].square().sum(0).numpy() / 2
             for number, r in enumerate(left):
-                rest[number, lag] += float((r[new] * r[old])[whole].double().sum())
-    return modes / unseen.sizes["time"], rest / unseen.sizes["time"]
+                rest[number, lag] += float((r[new] - r[old])[whole].double().square().sum()) / 2
+            pairs[lag] += int(whole.sum())
+    modes, rest = modes / np.maximum(pairs, 1), rest / np.maximum(pairs, 1)
+    modes[:, 1:], rest[:, 1:] = modes[:, :1] - modes[:, 1:], rest[:, :1] - rest[:, 1:]
+    return modes, rest
 
 
-def _by_rank(found: Array, fitted: Array) -> tuple[Array, Array]:
-    """Smooth in the rank, pooled over octaves: ratio of variances ``[K]``, autocorrelation ``[K, p + 1]``."""
+def _octaves(count: int) -> list[tuple[int, int]]:
+    """Spans of ranks that are pooled: the first eight, then as many again and again."""
     edges = [0, 8]
-    while edges[-1] < len(fitted):
+    while edges[-1] < count:
         edges.append(2 * edges[-1])
-    edges[-1] = len(fitted)
-    spans = [(first, last) for first, last in pairwise(edges) if last > first]
-    relative = [(found[a:b] / fitted[a:b, None]).mean(axis=0) for a, b in spans]
-    samples = np.array([STRETCHES * (b - a) for a, b in spans])
-    ratio = np.log([row[0] for row in relative]) * samples / (samples + _DOUBT)
-    rho = np.array([row / row[0] for row in relative])
-    rank, centre = np.log(np.arange(len(fitted)) + 1), np.log([(a + b + 1) / 2 for a, b in spans])
-    correlation = np.stack([np.interp(rank, centre, column) for column in rho.T], axis=1)
-    return np.exp(np.interp(rank, centre, ratio)), correlation
+    edges[-1] = count
+    return [(first, last) for first, last in pairwise(edges) if last > first]
+
+
+def _between(values: Array, spans: list[tuple[int, int]], count: int) -> Array:
+    """Values of octaves ``[O, ...]`` for each of their ranks, linear in the logarithm of the rank: ``[K, ...]``."""
+    rank, centre = np.log(np.arange(count) + 1), np.log([(a + b + 1) / 2 for a, b in spans])
+    columns = [np.interp(rank, centre, column) for column in values.reshape(len(spans), -1).T]
+    return np.stack(columns, axis=1).reshape(count, *values.shape[1:])
 
 
 def _error(climate: "GaussianClimate", x: Tensor, when: Tensor) -> float:

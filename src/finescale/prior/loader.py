@@ -37,12 +37,14 @@ class Batch:
         clock: ``[B, T, 2]``.
         index: position in the global batch, ``[B]``.
         coarse: frames of the coarse data, ``[B, T, K, h, w]``, for a paired prior.
+        fold: the part of the period that all windows lie in.
     """
 
     x: Tensor
     clock: Tensor
     index: NDArray[np.int64]
     coarse: Tensor | None = None
+    fold: int = 0
 
     def context(self, device: torch.device, keep: Tensor | None = None) -> Context:
         """What the network is told of these windows."""
@@ -54,7 +56,7 @@ class _Pool:
     frames: NDArray[np.float32]
     clock: NDArray[np.float32]
     hours: NDArray[np.int64]
-    starts: NDArray[np.int64]
+    starts: list[NDArray[np.int64]]
 
 
 class WindowLoader:
@@ -71,6 +73,8 @@ class WindowLoader:
         pool_steps: steps that a pool serves.
         share: this process and the number of processes.
         coarse: frames of the coarse data at any hours, for a paired prior.
+        part: the part of the period that each frame belongs to ``[time]``: all windows of a batch lie in one of
+            them, and they take turns; None for a single one.
     """
 
     def __init__(
@@ -86,12 +90,14 @@ class WindowLoader:
         pool_steps: int = 100,
         share: tuple[int, int] = (0, 1),
         coarse: CoarseFrames | None = None,
+        part: NDArray[np.int64] | None = None,
     ) -> None:
         self.ds, self.scaling, self.mask = ds[list(scaling.variables)], scaling, mask
         self.window, self.batch, self.seed = window, batch, seed
         self.pool_steps, self.share, self.coarse = pool_steps, share, coarse
         self.waited = 0.0
         self._segment = segments(ds["time"])
+        self._part = np.zeros(ds.sizes["time"], np.int64) if part is None else part
         self._clock = clock(ds["time"]).astype(np.float32)
         self._hours = np.empty(ds.sizes["time"], np.int64) if coarse is None else absolute_hours(ds["time"])
         self._length = min(max(_STRETCH, 2 * window), pool_frames, ds.sizes["time"])
@@ -121,17 +127,24 @@ class WindowLoader:
     def _read(self, number: int) -> _Pool:
         """Read the stretches of one pool, in time order so that chunks are read once."""
         rng = np.random.Generator(np.random.Philox(key=np.array([self.seed, 2 * number], dtype=np.uint64)))
-        frames, times, hours, starts, filled = [], [], [], [], 0
+        frames, times, hours, filled = [], [], [], 0
+        starts: list[list[NDArray[np.int64]]] = [[] for _ in range(int(self._part.max()) + 1)]
         for begin, end in self._stretches(rng):
             block = pack(self.ds.isel(time=slice(begin, end)), self.scaling.variables)
             check_gaps(self.ds, begin, block, self.mask, self.scaling.variables)
             frames.append(np.where(self.mask, self.scaling.apply(block), 0).astype(np.float32))
             times.append(self._clock[begin:end])
             hours.append(self._hours[begin:end])
-            starts.append(filled + _whole_windows(self._segment[begin:end], self.window))
+            whole = _whole_windows(self._segment[begin:end], self.window)
+            first, last = (self._part[begin:end][whole + at] for at in (0, self.window - 1))
+            for number, own in enumerate(starts):
+                own.append(filled + whole[(first == number) & (last == number)])
             filled += end - begin
         return _Pool(
-            np.concatenate(frames), np.concatenate(times), np.concatenate(hours), np.concatenate(starts)
+            np.concatenate(frames),
+            np.concatenate(times),
+            np.concatenate(hours),
+            [np.concatenate(own) for own in starts],
         )
 
     def _stretches(self, rng: np.random.Generator) -> list[tuple[int, int]]:
@@ -145,12 +158,15 @@ class WindowLoader:
     def _cut(self, pool: _Pool, step: int) -> Batch:
         key = np.array([self.seed, 2 * step + 1], dtype=np.uint64)
         rng = np.random.Generator(np.random.Philox(key=key))
-        chosen = pool.starts[rng.integers(0, len(pool.starts), self.batch)]
+        # A pool of random stretches may have missed a part.
+        filled = [number for number, own in enumerate(pool.starts) if len(own)]
+        fold = filled[step % len(filled)]
+        chosen = pool.starts[fold][rng.integers(0, len(pool.starts[fold]), self.batch)]
         index = np.arange(self.share[0], self.batch, self.share[1])
         frames = chosen[index, None] + np.arange(self.window)
         coarse = None if self.coarse is None else torch.from_numpy(self.coarse(pool.hours[frames]))
         x, times = torch.from_numpy(pool.frames[frames]), torch.from_numpy(pool.clock[frames])
-        return Batch(x, times, index, coarse)
+        return Batch(x, times, index, coarse, fold)
 
 
 def _whole_windows(segment: NDArray[np.int64], window: int) -> NDArray[np.int64]:

@@ -47,18 +47,22 @@ class NoiseLaw:
 
 @dataclass(frozen=True)
 class Noised:
-    """A batch with noise on it: clean and noisy states ``[B, T, C, H, W]``, ``sigma [B]``, context."""
+    """A batch with noise on it: clean and noisy states ``[B, T, C, H, W]``, ``sigma [B]``, context, part."""
 
     x: Tensor
     x_t: Tensor
     sigma: Tensor
     context: Context
+    fold: int = 0
 
     def split(self, parts: int) -> list["Noised"]:
         """Equal parts of the batch, for accumulating gradients."""
         size = -(-len(self.x) // parts)
         cuts = [(a, min(a + size, len(self.x))) for a in range(0, len(self.x), size)]
-        return [Noised(self.x[a:b], self.x_t[a:b], self.sigma[a:b], self.context.rows(a, b)) for a, b in cuts]
+        return [
+            Noised(self.x[a:b], self.x_t[a:b], self.sigma[a:b], self.context.rows(a, b), self.fold)
+            for a, b in cuts
+        ]
 
 
 def add_noise(
@@ -76,7 +80,7 @@ def add_noise(
         eps[i] = torch.randn(x.shape[1:], generator=generator, device=device)
     level = torch.from_numpy(sigma).float().to(device)
     context = batch.context(device, torch.from_numpy(keep).to(device))
-    return Noised(x, x + level.view(-1, 1, 1, 1, 1) * eps, level, context)
+    return Noised(x, x + level.view(-1, 1, 1, 1, 1) * eps, level, context, batch.fold)
 
 
 def loss(denoiser: torch.nn.Module, scale_of: Preconditioned, noised: Noised) -> Tensor:

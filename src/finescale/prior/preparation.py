@@ -16,9 +16,10 @@ from finescale.fields.axis import step_hours
 from finescale.fields.context import Context, check_names, position, static_fields
 from finescale.fields.pack import pack
 from finescale.fields.scaling import Scaling, valid_cells
+from finescale.prior import crossfit
 from finescale.prior.backbone import bf16_is_fast, build_denoiser, build_schedule
 from finescale.prior.card import grid_of
-from finescale.prior.denoiser import Preconditioned
+from finescale.prior.denoiser import Preconditioned, WienerDenoiser
 from finescale.prior.gaussian import GaussianClimate
 from finescale.prior.loader import Batch, WindowLoader, check_window, even_windows
 from finescale.prior.objective import Noised, NoiseLaw, add_noise, loss
@@ -40,6 +41,7 @@ class Training:
         loader: batches of windows.
         validation: the fixed noisy windows.
         gaussian: the fitted climate, for comparison, if one was given.
+        climates: what the network corrects on each part of the period; empty for the one climate.
         facts: what the card will say about data and scaling.
         identity: digest that a checkpoint must carry.
     """
@@ -51,6 +53,7 @@ class Training:
     loader: WindowLoader
     validation: Validation
     gaussian: GaussianClimate | None
+    climates: list[GaussianClimate]
     facts: dict[str, Any]
     identity: str
 
@@ -86,7 +89,10 @@ class Training:
 
     def loss(self, module: torch.nn.Module, part: Noised) -> Tensor:
         """The weighted squared error of the denoiser."""
-        return loss(module, self.denoiser, part)
+        if not isinstance(self.denoiser, WienerDenoiser) or not self.climates:
+            return loss(module, self.denoiser, part)
+        with self.denoiser.over(self.climates[part.fold]):
+            return loss(module, self.denoiser, part)
 
     def validate(self) -> tuple[float, dict[str, float]]:
         """The mean logarithmic error over noise bands, and the error of each."""
@@ -127,6 +133,7 @@ def prepare(
             gaussian=gaussian,
         ).to(device)
     denoiser.bf16 = training.precision == "bf16" or (training.precision == "auto" and bf16_is_fast(device))
+    folds = training.folds if isinstance(denoiser, WienerDenoiser) and gaussian is not None else 1
     loader = WindowLoader(
         ds,
         scaling,
@@ -137,6 +144,7 @@ def prepare(
         pool_frames=training.pool_frames,
         pool_steps=training.pool_steps,
         share=share(),
+        part=crossfit.parts(ds.sizes["time"], folds),
     )
     schedule = build_schedule(spec, float(spread.mean()), mask[0].size)
     return Training(
@@ -152,9 +160,16 @@ def prepare(
         loader=loader,
         validation=_validation(validation, spec, scaling, mask, spread, device),
         gaussian=None if gaussian is None else gaussian.to(device),
+        climates=[c.to(device) for c in _climates(ds, gaussian, folds, spec.window)],
         facts=facts | {"schedule": schedule.to_dict(), "bf16": denoiser.bf16},
         identity=_identity(spec, facts),
     )
+
+
+def _climates(
+    ds: xr.Dataset, gaussian: GaussianClimate | None, folds: int, window: int
+) -> list[GaussianClimate]:
+    return [] if gaussian is None or folds == 1 else crossfit.climates(ds, gaussian, folds, window)
 
 
 def _scaling(ds: xr.Dataset, spec: PriorSpec, moments: Scaling, gaussian: GaussianClimate | None) -> Scaling:
