@@ -17,6 +17,7 @@ from finescale.fields.scaling import Scaling
 from finescale.prior import eofs
 from finescale.prior.autoregression import toeplitz
 from finescale.prior.gaussian import GaussianClimate
+from finescale.prior.joint import kept
 
 WINDOW = 3
 
@@ -133,7 +134,7 @@ def test_joint_law_is_the_dense_one_and_knows_that_weather_moves(tmp_path):
     z = torch.randn(1, 5, lead, generator=torch.Generator().manual_seed(1))
     wanted = full @ np.linalg.solve(full + 0.25 * np.eye(len(full)), z.double().flatten().numpy())
     waves = joint.joint_waves(5)
-    np.testing.assert_allclose(waves.shrink(z, torch.tensor(0.5)).flatten().numpy(), wanted, atol=1e-4)
+    np.testing.assert_allclose(waves.filter(z, torch.tensor(0.5), kept).flatten().numpy(), wanted, atol=1e-4)
     assert joint.joint_waves(6) is None
     joint.to_dataset().to_netcdf(tmp_path / "joint.nc")
     with xr.open_dataset(tmp_path / "joint.nc") as stored:

@@ -5,6 +5,7 @@ data.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -16,15 +17,22 @@ from torch import Tensor
 
 from finescale.fields.context import Context
 from finescale.prior.card import Prior
+from finescale.prior.denoiser import WienerDenoiser
 from finescale.prior.loader import even_windows
+from finescale.prior.schedule import KarrasSchedule
 
 Array = NDArray[np.float64]
+# Last noise level, in units of the spread of the data, before a draw of what it hides.
+LAST = 0.1
 LEVELS = np.array([0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99])
 
 
 @torch.no_grad()
-def draw(prior: Prior, context: Context, *, seed: int, steps: int = 12, batch: int = 16) -> Tensor:
+def draw(prior: Prior, context: Context, *, seed: int, steps: int = 24, batch: int = 16) -> Tensor:
     """Unguided windows by Heun's method on the Karras grid (Karras et al. 2022, algorithm 1).
+
+    A prior that corrects a climate ends in a draw of what the last noise level hides of it, as its method does: the
+    smallest scales of a smooth variable lie below any noise that a few steps reach.
 
     Args:
         prior: what to draw from.
@@ -36,26 +44,32 @@ def draw(prior: Prior, context: Context, *, seed: int, steps: int = 12, batch: i
     Returns:
         States ``[N, T, C, H, W]``.
     """
-    levels = prior.schedule.levels(steps).tolist()
-    device = prior.denoiser.mask.device
+    denoiser, schedule = prior.denoiser, prior.schedule
+    if isinstance(denoiser, WienerDenoiser) and isinstance(schedule, KarrasSchedule):
+        schedule = replace(schedule, sigma_min=max(schedule.sigma_min, LAST * float(denoiser.spread.mean())))
+    levels = schedule.levels(steps).tolist()
+    device = denoiser.mask.device
     out = []
     for start in range(0, len(context.clock), batch):
         when = context.rows(start, start + batch).to(device)
         noise = [_noise(prior, seed, start + i) for i in range(len(when.clock))]
         x = levels[0] * torch.stack(noise).to(device)
         for sigma, lower in pairwise(levels):
-            slope = (x - prior.denoiser(x, torch.tensor(sigma, device=device), when)) / sigma
+            slope = (x - denoiser(x, torch.tensor(sigma, device=device), when)) / sigma
             ahead = x + (lower - sigma) * slope
             if lower > 0:
-                there = (ahead - prior.denoiser(ahead, torch.tensor(lower, device=device), when)) / lower
+                there = (ahead - denoiser(ahead, torch.tensor(lower, device=device), when)) / lower
                 ahead = x + (lower - sigma) * (slope + there) / 2
             x = ahead
+        if isinstance(denoiser, WienerDenoiser):
+            white = torch.stack([_noise(prior, seed, start + i, 1) for i in range(len(x))]).to(device)
+            x = x + denoiser.gaussian.hidden(white, torch.tensor(levels[-2], device=device))
         out.append(x.cpu())
     return torch.cat(out)
 
 
 def unconditional(
-    prior: Prior, ds: xr.Dataset, *, windows: int = 64, seed: int = 0, steps: int = 12
+    prior: Prior, ds: xr.Dataset, *, windows: int = 128, seed: int = 0, steps: int = 24
 ) -> dict[str, Any]:
     """Draw at the dates of windows of ``ds`` and compare with what the data did then.
 
@@ -138,8 +152,8 @@ def _correlation(x: NDArray[np.floating], mask: NDArray[np.bool_]) -> Array:
     return np.corrcoef(series)
 
 
-def _noise(prior: Prior, seed: int, window: int) -> Tensor:
+def _noise(prior: Prior, seed: int, window: int, use: int = 0) -> Tensor:
     shape = (prior.window, *prior.denoiser.mask.shape)
-    entropy = np.random.SeedSequence([seed, window])
+    entropy = np.random.SeedSequence([seed, window, use])
     values = np.random.Generator(np.random.Philox(entropy)).standard_normal(shape, dtype=np.float32)
     return torch.from_numpy(values)

@@ -22,7 +22,7 @@ from finescale.prior.bands import Bands
 from finescale.prior.climatology import Harmonics
 from finescale.prior.eofs import Group, groups_of
 from finescale.prior.fitting import TENSORS, fit_arrays
-from finescale.prior.joint import JointWaves, lag_covariances
+from finescale.prior.joint import Gain, JointWaves, kept, lag_covariances, lost
 
 
 class GaussianClimate(nn.Module):
@@ -185,11 +185,9 @@ class GaussianClimate(nn.Module):
         return slice(mine[0].start, mine[-1].stop)
 
     def waves(self, frames: int) -> tuple[Tensor, Tensor]:
-        """Principal axes in time of a window of ``frames`` consecutive frames.
+        """Principal axes in time of a window of ``frames`` consecutive frames, of the EOFs, then of the residuals.
 
-        Returns:
-            Orthogonal matrices ``[K + G, T, T]`` (columns are axes) and variances ``[K + G, T]``: first those
-            of the EOFs, then those of the residuals.
+        Orthogonal matrices ``[K + G, T, T]`` (columns are axes) and variances ``[K + G, T]``.
         """
         device = self.patterns.device
         if (frames, device) not in self._waves:
@@ -222,8 +220,16 @@ class GaussianClimate(nn.Module):
 
     def shrink(self, a: Tensor, sigma: Tensor) -> Tensor:
         """The Wiener filter of anomalies ``[B, T, C, H, W]``."""
+        return self._filter(a, sigma, kept)
+
+    def hidden(self, eps: Tensor, sigma: Tensor) -> Tensor:
+        """Draws of what noise of level sigma hides, of covariance (Sigma^-1 + I / sigma^2)^-1, from white noise."""
+        return self._filter(eps, sigma, lost) * self.mask
+
+    def _filter(self, a: Tensor, sigma: Tensor, gain_of: Gain) -> Tensor:
+        """Multiply each principal axis of windows ``[B, T, C, H, W]`` by a function of its variance and sigma."""
         axes, variance = self.waves(a.shape[1])
-        gain, k = _gain(variance, sigma, a.shape[0]), len(self.variance)
+        gain, k = gain_of(variance, sigma.reshape(-1, 1, 1).expand(len(a), 1, 1)), len(self.variance)
         joint = self.joint_waves(a.shape[1])
         rest = torch.einsum("gti,bgi,gsi->gbts", axes[k:], gain[:, k:], axes[k:])
         waves = self.bands(a)
@@ -233,7 +239,7 @@ class GaussianClimate(nn.Module):
         z = torch.einsum("bsk,ksi->bki", noisy[..., lead:], axes[lead:k]) * gain[:, lead:k]
         z = torch.einsum("bki,kti->btk", z, axes[lead:k])
         if joint is not None:
-            z = torch.cat([joint.shrink(noisy[..., :lead], sigma), z], dim=-1)
+            z = torch.cat([joint.filter(noisy[..., :lead], sigma, gain_of), z], dim=-1)
         y_0 = z @ self.rotation.T
         parts = []
         for number, g in enumerate(self.groups):
@@ -246,9 +252,8 @@ class GaussianClimate(nn.Module):
     def posterior_variance(self, sigma: Tensor, frames: int) -> Tensor:
         """Error variance of the Wiener denoiser, mean over valid cells, ``[B, T, C]``."""
         axes, variance = self.waves(frames)
-        batch = sigma.numel()
-        gain = _gain(variance, sigma, batch)
-        left = torch.einsum("kti,bki->btk", axes**2, gain) * sigma.reshape(batch, 1, 1) ** 2
+        level = sigma.reshape(-1, 1, 1)
+        left = torch.einsum("kti,bki->btk", axes**2, kept(variance, level)) * level**2
         joint = self.joint_waves(frames)
         if joint is not None:
             left = torch.cat([joint.posterior(sigma, frames), left[..., self.cross.shape[1] :]], dim=-1)
@@ -289,11 +294,6 @@ class GaussianClimate(nn.Module):
         scaling = {name: np.atleast_1d(ds.attrs[f"scaling_{name}"]).tolist() for name in names}
         meta = dict(ds.attrs) | {"scaling": scaling | {"kind": ds.attrs["scaling_kind"]}}
         return cls.from_parts(meta, tensors | {"mask": tensors["mask"].astype(bool)})
-
-
-def _gain(variance: Tensor, sigma: Tensor, batch: int) -> Tensor:
-    noise = sigma.reshape(-1, 1, 1).expand(batch, 1, 1) ** 2
-    return variance / (variance + noise)
 
 
 def _double(x: Tensor) -> NDArray[np.float64]:

@@ -4,6 +4,7 @@ A vector autoregression of order 2 gives covariances at every lag of a window; t
 is then diagonalised once, and its Wiener filter costs two matrix products.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +13,19 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 Array = NDArray[np.float64]
+# Of an axis' variance and the noise level: what its amplitude is multiplied by.
+Gain = Callable[[Tensor, Tensor], Tensor]
 _RIDGE = 1e-4
+
+
+def kept(variance: Tensor, sigma: Tensor) -> Tensor:
+    """What the Wiener filter keeps of a noisy amplitude."""
+    return variance / (variance + sigma**2)
+
+
+def lost(variance: Tensor, sigma: Tensor) -> Tensor:
+    """Standard deviation of what the noise hides of an amplitude."""
+    return sigma * kept(variance, sigma).sqrt()
 
 
 def lag_covariances(lagged: Array, lags: int) -> Array:
@@ -61,14 +74,13 @@ class JointWaves:
         variance, axes = torch.linalg.eigh((square + square.T) / 2)
         return cls(axes.contiguous(), variance.clamp_min(0))
 
-    def shrink(self, z: Tensor, sigma: Tensor) -> Tensor:
-        """The Wiener filter of ``z [B, T, J]`` at ``sigma`` (``[B]`` or scalar)."""
-        return ((z.flatten(1) @ self.axes) * self._gain(sigma) @ self.axes.T).view_as(z)
+    def filter(self, z: Tensor, sigma: Tensor, gain_of: Gain) -> Tensor:
+        """Multiply the axes of ``z [B, T, J]`` at ``sigma`` (``[B]`` or scalar) by their gain."""
+        gain = gain_of(self.variance, sigma.reshape(-1, 1))
+        return ((z.flatten(1) @ self.axes) * gain @ self.axes.T).view_as(z)
 
     def posterior(self, sigma: Tensor, frames: int) -> Tensor:
         """Error variance of each EOF at each frame, ``[B, T, J]``."""
-        left = self._gain(sigma) @ self.axes.T.square() * sigma.reshape(-1, 1) ** 2
+        level = sigma.reshape(-1, 1)
+        left = kept(self.variance, level) @ self.axes.T.square() * level**2
         return left.view(len(left), frames, -1)
-
-    def _gain(self, sigma: Tensor) -> Tensor:
-        return self.variance / (self.variance + sigma.reshape(-1, 1) ** 2)
