@@ -180,11 +180,11 @@ def even_windows(
     ds: xr.Dataset, scaling: Scaling, mask: NDArray[np.bool_], window: int, count: int
 ) -> tuple[Tensor, Tensor]:
     """Windows spread evenly over a period: scaled ``[count, T, C, H, W]``, clock ``[count, T, 2]``."""
-    chosen = even_starts(ds, window, count)
+    chosen, when = even_starts(ds, window, count), clock(ds["time"])
     x = []
     for begin in chosen:
         block = pack(ds.isel(time=slice(begin, begin + window)), scaling.variables)
         check_gaps(ds, int(begin), block, mask, scaling.variables)
         x.append(np.where(mask, scaling.apply(block), 0).astype(np.float32))
-    times = np.stack([clock(ds["time"])[begin : begin + window] for begin in chosen])
+    times = np.stack([when[begin : begin + window] for begin in chosen])
     return torch.from_numpy(np.stack(x)), torch.from_numpy(times.astype(np.float32))
