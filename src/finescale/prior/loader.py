@@ -9,7 +9,7 @@ processes share one sequence of global batches.
 import time as wall
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -24,6 +24,7 @@ from finescale.fields.hours import absolute_hours
 from finescale.fields.pack import pack
 from finescale.fields.paired import CoarseFrames
 from finescale.fields.scaling import Scaling, check_gaps
+from finescale.prior.tiling import Tiles
 
 _STRETCH = 256
 
@@ -37,16 +38,26 @@ class Batch:
         clock: ``[B, T, 2]``.
         index: position in the global batch, ``[B]``.
         coarse: frames of the coarse data, ``[B, T, K, h, w]``, for a paired prior.
+        place: first row and column of each window's crop ``[B, 2]``; None for the whole domain.
     """
 
     x: Tensor
     clock: Tensor
     index: NDArray[np.int64]
     coarse: Tensor | None = None
+    place: Tensor | None = None
 
     def context(self, device: torch.device, keep: Tensor | None = None) -> Context:
         """What the network is told of these windows."""
-        return Context(self.clock, keep, self.coarse).to(device)
+        return Context(self.clock, keep, self.coarse, self.place).to(device)
+
+    def cropped(self, tiles: Tiles | None, seed: int) -> "Batch":
+        """Random crops of windows of the whole domain; the same ones for the same seed."""
+        if tiles is None:
+            return self
+        places = tiles.draw(np.random.Generator(np.random.Philox(seed)), len(self.x))
+        x = [w[..., y : y + tiles.size, x : x + tiles.size] for w, (y, x) in zip(self.x, places, strict=True)]
+        return replace(self, x=torch.stack(x), place=torch.from_numpy(places))
 
 
 @dataclass(frozen=True)
@@ -67,10 +78,11 @@ class WindowLoader:
         window: frames of a window.
         batch: windows of a global batch.
         seed: of everything random here.
-        pool_frames: frames of one pool; two pools exist at a time.
+        pool_frames: frames of one pool, or fewer with as many cells as so many crops; two pools exist at a time.
         pool_steps: steps that a pool serves.
         share: this process and the number of processes.
         coarse: frames of the coarse data at any hours, for a paired prior.
+        tiles: what random crops are cut; None gives the whole domain.
     """
 
     def __init__(
@@ -86,11 +98,15 @@ class WindowLoader:
         pool_steps: int = 100,
         share: tuple[int, int] = (0, 1),
         coarse: CoarseFrames | None = None,
+        tiles: Tiles | None = None,
     ) -> None:
         self.ds, self.scaling, self.mask = ds[list(scaling.variables)], scaling, mask
         self.window, self.batch, self.seed = window, batch, seed
         self.pool_steps, self.share, self.coarse = pool_steps, share, coarse
-        self.waited = 0.0
+        self.tiles, self.waited = tiles, 0.0
+        if tiles is not None:
+            pool_frames = max(window, pool_frames * tiles.size**2 // mask[0].size)
+        self.pool_frames = pool_frames
         self._segment = segments(ds["time"])
         self._clock = clock(ds["time"]).astype(np.float32)
         self._hours = np.empty(ds.sizes["time"], np.int64) if coarse is None else absolute_hours(ds["time"])
@@ -149,8 +165,15 @@ class WindowLoader:
         index = np.arange(self.share[0], self.batch, self.share[1])
         frames = chosen[index, None] + np.arange(self.window)
         coarse = None if self.coarse is None else torch.from_numpy(self.coarse(pool.hours[frames]))
-        x, times = torch.from_numpy(pool.frames[frames]), torch.from_numpy(pool.clock[frames])
-        return Batch(x, times, index, coarse)
+        times = torch.from_numpy(pool.clock[frames])
+        if self.tiles is None:
+            return Batch(torch.from_numpy(pool.frames[frames]), times, index, coarse)
+        places, size = self.tiles.draw(rng, self.batch)[index], self.tiles.size
+        cuts = [
+            pool.frames[first : first + self.window, :, y : y + size, x : x + size]
+            for first, (y, x) in zip(chosen[index], places, strict=True)
+        ]
+        return Batch(torch.from_numpy(np.stack(cuts)), times, index, coarse, place=torch.from_numpy(places))
 
 
 def _whole_windows(segment: NDArray[np.int64], window: int) -> NDArray[np.int64]:
