@@ -79,6 +79,16 @@ def test_shares_sum_to_one_and_fade_towards_borders(overlap):
         assert inner[:, 0].max() <= 1 / overlap
 
 
+@pytest.mark.parametrize("overlap", [None, 8])
+def test_tiles_begin_on_whole_coarse_cells_as_crops_do(overlap):
+    """A network that is told coarse data has never seen a square that cuts their cells."""
+    tiles = Tiles(24, (48, 64), step=8, overlap=overlap)
+    assert (tiles.places % 8 == 0).all()
+    assert len(np.unique(tiles.places[:, 0])) == (4 if overlap is None else 3)
+    with pytest.raises(FinescaleError, match="whole coarse cells, 8 cells a side: overlap is 12"):
+        replace(tiles, overlap=12)
+
+
 @pytest.mark.parametrize(("attention", "tokens"), [(0, 0), (1, 4)])
 def test_tiles_of_the_whole_domain_change_nothing(attention, tokens):
     shape = (12, 12)

@@ -61,7 +61,7 @@ def latent_denoiser(spec: LatentSpec, places: Places, centre: Tensor, spread: Te
         tokens=spec.network.tokens,
         harmonics=spec.network.harmonics,
         coarse=Spread(places.rows, places.columns),
-        tiles=Tiles.of(crop, shape, divisor),
+        tiles=Tiles.of(crop, shape, divisor, places.step),
     )
     mask = torch.ones(channels, *shape, dtype=torch.bool)
     return KarrasDenoiser(network, mask, centre, spread)

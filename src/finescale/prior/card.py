@@ -87,9 +87,9 @@ class Prior:
                 f"tiles of latents share whole latent cells, {factor} fine cells a side: overlap is {overlap}; choose "
                 f"a multiple of {factor}"
             )
-        networks = [(cast(WindowNetwork, self.denoiser.network), factor)]
-        if isinstance(self.codec, Chain):
-            networks += [(part.mean.network, 1) for part in self.codec.parts if isinstance(part, Residual)]
+        parts = self.codec.parts if isinstance(self.codec, Chain) else ()
+        networks = [(part.mean.network, 1) for part in parts if isinstance(part, Residual)]
+        networks.append((cast(WindowNetwork, self.denoiser.network), factor))
         for network, cells in networks:
             assert network.tiles is not None
             shared = None if overlap is None else overlap // cells

@@ -1,6 +1,8 @@
 """The reference network: coarse data, static fields and time to the mean of the fine field."""
 
+import math
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import cast
 
 import torch
@@ -29,6 +31,12 @@ class Places:
     position: Tensor
     rows: Tensor
     columns: Tensor
+
+    @property
+    def step(self) -> int:
+        """The least square that is made of whole cells and of whole coarse cells: cells along its side."""
+        sides = (Fraction(*matrix.shape).numerator for matrix in (self.rows, self.columns))
+        return math.lcm(*sides)
 
 
 class Regression(nn.Module):
@@ -73,7 +81,7 @@ class Regression(nn.Module):
             tokens=spec.tokens,
             harmonics=spec.harmonics,
             coarse=Spread(places.rows, places.columns),
-            tiles=Tiles.of(crop, (len(places.rows), len(places.columns)), divisor),
+            tiles=Tiles.of(crop, (len(places.rows), len(places.columns)), divisor, places.step),
         )
         # A variable that is among the predictors starts from its own interpolation, the others from their mean.
         here = [told.index(name) if name in told else 0 for name in variables]

@@ -33,8 +33,9 @@ class Tiles:
     Attributes:
         size: cells along each side of a square.
         shape: rows and columns of the domain.
-        step: squares of the training begin at multiples of this.
-        overlap: cells that neighbouring tiles share at least; None for half a tile.
+        step: squares begin at multiples of this, in training and in use: a network that is told coarse data knows
+            where in a coarse cell it is.
+        overlap: cells that neighbouring tiles share at least; None for half a tile, in whole steps.
         batch: tiles in one call of the network.
         power: of the triangle by which tiles are weighed.
     """
@@ -63,8 +64,14 @@ class Tiles:
                 f"from 0 to {self.size - 1}"
             )
 
+        if self._shared % self.step:
+            raise FinescaleError(
+                f"tiles begin on whole coarse cells, {self.step} cells a side: overlap is {self.overlap}; choose a "
+                f"multiple of {self.step}"
+            )
+
     @classmethod
-    def of(cls, crop: int | None, shape: tuple[int, int], divisor: int) -> "Tiles | None":
+    def of(cls, crop: int | None, shape: tuple[int, int], divisor: int, step: int = 1) -> "Tiles | None":
         """Tiles of a network whose grid must be a multiple of `divisor`; None for one that is trained on the whole."""
         if crop is None:
             return None
@@ -73,7 +80,7 @@ class Tiles:
                 f"a crop divides among the levels of the network: {crop} cells a side, the network halves {divisor}; "
                 f"choose a multiple of {divisor}"
             )
-        return cls(crop, shape)
+        return cls(crop, shape, step)
 
     @property
     def count(self) -> int:
@@ -82,7 +89,10 @@ class Tiles:
 
     @property
     def _shared(self) -> int:
-        return self.size // 2 if self.overlap is None else self.overlap
+        if self.overlap is not None:
+            return self.overlap
+        half = -(-self.size // (2 * self.step)) * self.step
+        return min(half, self.size - self.step)
 
     def draw(self, rng: np.random.Generator, count: int) -> NDArray[np.int64]:
         """Places of random squares ``[count, 2]``."""
