@@ -2,11 +2,13 @@
 
     python benchmarks/tiles.py FOLDER
     python benchmarks/tiles.py exact
+    python benchmarks/tiles.py latent FOLDER PROJECT
 
 The world is Gaussian and the same everywhere, so differences between neighbouring cells have one variance, and what
 they have more at the borders of tiles is a seam. The prior is trained once, in FOLDER, and then draws without any
 guidance, where nothing but the overlap ties tiles together. `exact` does the same with the exact denoised mean of each
-tile, against draws of the exact denoised mean of the whole.
+tile, against draws of the exact denoised mean of the whole. `latent` trains latent priors on the whole of a finished
+demo's domain and on crops of a quarter of it, and holds both against its test days.
 """
 
 import math
@@ -29,6 +31,7 @@ from finescale.guidance.solver import SamplerSpec, levels
 from finescale.guidance.wave import Denoise, Wave
 from finescale.prior.card import Prior, load_prior
 from finescale.prior.check import draw, radial_spectrum
+from finescale.prior.latent import Run, train_autoencoder, train_diffusion, train_mean
 from finescale.prior.spec import NetworkSpec, PriorSpec, TrainingSpec
 from finescale.prior.tiling import Tiles
 from finescale.prior.training import train
@@ -125,6 +128,44 @@ def exact() -> None:
             print(f"| {length} | {overlap} | d^{power} | {seam:.3f} | {variance:.3f} |", flush=True)
 
 
+@torch.no_grad()
+def latent(folder: Path, project: Path) -> None:
+    """Print scores and seams of latent priors trained on the whole domain and on crops."""
+    import latent as demo
+
+    pairs, test, spec = demo.demo(project)
+    batch = pairs.windows(test, spec.window, 48)
+    told = batch.context(torch.device("cpu"))
+    scale, centre = pairs.scaling.scale[0], pairs.scaling.centre[0]
+    truth = (batch.x[:, :, 0] * scale + centre).double()
+    print("| crop | overlap | rmse | crps | spread-skill | seam ratio, of truth's | of the whole's |")
+    print("|---|---|---|---|---|---|---|")
+    whole = None
+    for crop, overlaps in ((None, (None,)), (24, (0, 8, 16))):
+        place, wanted = folder / f"crop-{crop}", replace(demo.shortened(spec, 0.3), crop=crop)
+        data, stages = replace(pairs, crop=crop), [place / name for name in ("mean", "autoencoder", "prior")]
+        if not stages[-1].is_dir():
+            with torch.enable_grad():
+                train_mean(data, wanted, Run(stages[0], place / "1"))
+                train_autoencoder(data, wanted, Run(stages[1], place / "2"), mean=stages[0])
+                train_diffusion(
+                    data, wanted, Run(stages[2], place / "3"), mean=stages[0], autoencoder=stages[1]
+                )
+        prior = load_prior(stages[-1])
+        for overlap in overlaps:
+            prior.lay(overlap, 64)
+            members = [
+                prior.codec.decode(draw(prior, told, seed=m, steps=6), told)[:, :, 0] for m in range(8)
+            ]
+            x = (torch.stack(members) * scale + centre).double()
+            found, lines = demo.figures(x.numpy(), truth.numpy()), edges(Tiles(24, (48, 48), overlap=overlap))
+            # The autoencoder's own cells meet at these lines too, so the prior of the whole has something there.
+            whole = x if whole is None else whole
+            seams = " | ".join(f"{seam_ratio(x, lines) / seam_ratio(v, lines):.3f}" for v in (truth, whole))
+            values = " | ".join(f"{found[k]:.3f}" for k in ("rmse", "crps", "spread/skill"))
+            print(f"| {crop} | {overlap} | {values} | {seams} |", flush=True)
+
+
 def main() -> None:
     """Train, draw with some overlaps, print a table."""
     folder = Path(sys.argv[1])
@@ -173,5 +214,7 @@ if __name__ == "__main__":
     torch.set_num_threads(1)
     if sys.argv[1] == "exact":
         exact()
+    elif sys.argv[1] == "latent":
+        latent(Path(sys.argv[2]), Path(sys.argv[3]))
     else:
         main()
