@@ -186,6 +186,40 @@ def test_a_method_that_is_not_there_is_named(tmp_path: Path, old: str, new: str,
     assert message in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("prior", "method", "message"),
+    [
+        ("crop: 16", "", "priors.small.crop is 16: preconditioning wiener corrects a climate of the whole domain"),
+        ("preconditioning: edm, crop: 20", "", "priors.small.crop is 20: coarse cells, network and latents divide it"),
+        ("preconditioning: edm, crop: 0", "", "priors.small.crop"),
+        ("preconditioning: edm", "overlap: 4", "downscale.sda-tuned.overlap is 4: priors.small is trained on"),
+        ("kind: latent, crop: 24", "", "priors.small.crop is 24: coarse cells, network and latents divide it into 16"),
+        ("kind: latent, crop: 32, physics: {rho: .1}", "", "priors.small.physics.rho is 0.1: physics in the loss"),
+    ],
+)  # fmt: skip
+def test_crops_that_do_not_fit_are_refused(tmp_path: Path, prior: str, method: str, message: str) -> None:
+    path = with_method(tmp_path, "small: {window: 3}", f"small: {{window: 3, {prior}}}")
+    if method:
+        text = path.read_text(encoding="utf-8")
+        path.write_text(
+            text.replace("    prior: small\n", f"    prior: small\n    {method}\n"), encoding="utf-8"
+        )
+    with pytest.raises(FinescaleError) as caught:
+        load_settings(path)
+    assert message in str(caught.value)
+
+
+def test_a_prior_of_crops_and_its_overlap(tmp_path: Path) -> None:
+    path = with_method(tmp_path, "small: {window: 3}", "small: {window: 3, preconditioning: edm, crop: 32}")
+    text = path.read_text(encoding="utf-8")
+    path.write_text(
+        text.replace("    prior: small\n", "    prior: small\n    overlap: 24\n"), encoding="utf-8"
+    )
+    settings = load_settings(path)
+    assert settings.priors["small"].crop == 32
+    assert settings.downscale.sections["sda-tuned"].overlap == 24
+
+
 def test_settings_cannot_be_changed() -> None:
     settings: Settings = load_settings(ROOT / "params.yaml")
     with pytest.raises(ValueError, match="frozen"):

@@ -31,3 +31,9 @@ def worlds() -> ModuleType:
 def tables(worlds: ModuleType) -> ModuleType:
     """The module that judges samplers by a posterior that is known."""
     return load("known_posterior")
+
+
+@pytest.fixture(scope="session")
+def tiling(worlds: ModuleType) -> ModuleType:
+    """The module that measures seams of tiles."""
+    return load("tiles")

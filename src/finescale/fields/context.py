@@ -32,11 +32,14 @@ class Context:
         keep: ``[B]``, False where the network must ignore all context (its unconditional branch); None keeps
             all.
         coarse: frames of the coarse data for a paired prior, ``[B, T, K, h, w]``; see `fields.paired`.
+        place: first row and column of the part of the domain that each window shows, ``[B, 2]``, in cells of the
+            network's grid; None for the whole domain.
     """
 
     clock: Tensor
     keep: Tensor | None = None
     coarse: Tensor | None = None
+    place: Tensor | None = None
 
     def frames(self, start: int, stop: int) -> "Context":
         """The context of a part of the window's frames."""
@@ -45,13 +48,23 @@ class Context:
 
     def rows(self, start: int, stop: int) -> "Context":
         """The context of a part of the batch."""
-        cut = (None if v is None else v[start:stop] for v in (self.clock, self.keep, self.coarse))
+        cut = (None if v is None else v[start:stop] for v in self._all)
         return Context(*cut)  # type: ignore[arg-type]
 
     def where(self, chosen: Tensor) -> "Context":
-        """The context of the chosen rows ``[B]`` of a batch."""
-        cut = (None if v is None else v[chosen] for v in (self.clock, self.keep, self.coarse))
+        """The context of chosen rows of a batch, by a mask ``[B]`` or by their numbers."""
+        cut = (None if v is None else v[chosen] for v in self._all)
         return Context(*cut)  # type: ignore[arg-type]
+
+    def crops(self, rows: Tensor, place: Tensor) -> "Context":
+        """The context of parts of the domain: at ``place[i]`` of row ``rows[i]``, where one row may serve all."""
+        whole = replace(self, place=None)
+        chosen = (None if v is None else v[rows % len(v)] for v in whole._all)
+        return replace(Context(*chosen), place=place)  # type: ignore[arg-type]
+
+    def shrunk(self, factor: int) -> "Context":
+        """The same context on a grid whose cells are so many times larger along each side."""
+        return self if self.place is None else replace(self, place=self.place // factor)
 
     def windows(self, frames: Tensor) -> "Context":
         """The context of windows of one long window: `frames` are its positions ``[B, T]``."""
@@ -60,12 +73,17 @@ class Context:
     def single(self) -> "Context":
         """The context of the same frames one by one, each a window of its own."""
         coarse = None if self.coarse is None else self.coarse.flatten(0, 1)[:, None]
-        return Context(self.clock.flatten(0, 1)[:, None], None, coarse)
+        place = None if self.place is None else self.place.repeat_interleave(self.clock.shape[1], 0)
+        return Context(self.clock.flatten(0, 1)[:, None], None, coarse, place)
 
     def to(self, device: torch.device | str) -> "Context":
         """The same context on another device."""
-        moved = (None if v is None else v.to(device) for v in (self.clock, self.keep, self.coarse))
+        moved = (None if v is None else v.to(device) for v in self._all)
         return Context(*moved)  # type: ignore[arg-type]
+
+    @property
+    def _all(self) -> tuple[Tensor | None, ...]:
+        return self.clock, self.keep, self.coarse, self.place
 
 
 def clock(time: xr.DataArray) -> NDArray[np.float64]:

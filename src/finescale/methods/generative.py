@@ -62,7 +62,8 @@ class GenerativeDownscaler(OnOperator):
         context_weight: 1 heeds the context, 0 ignores it, more exaggerates it (Ho and Salimans 2022, arXiv
             2207.12598), at twice the cost.
         group: members drawn together.
-        batch: windows in one call of the network.
+        batch: windows, or tiles of windows, in one call of the network.
+        overlap: cells that tiles of a prior with crop share; None for half a crop.
         device: where to compute.
     """
 
@@ -77,6 +78,7 @@ class GenerativeDownscaler(OnOperator):
     context_weight: float = 1.0
     group: int = 4
     batch: int = 32
+    overlap: int | None = None
     device: str = "cpu"
 
     def __post_init__(self) -> None:
@@ -86,6 +88,7 @@ class GenerativeDownscaler(OnOperator):
                 "the climate and the prior share one scaling: they were fitted to other data; fit both again"
             )
         check_frames(self.prior.window, self.sampler, self.guidance)
+        self.prior.lay(self.overlap, self.batch)
 
     @property
     def margin(self) -> int:
@@ -162,20 +165,18 @@ class GenerativeDownscaler(OnOperator):
         given = self._check(coarse, members)
         scene = self._scene(given, coarse)
         waves = self._waves(scene, members, 0)
-        evaluations = sum(wave.evaluations[0] for wave in waves)
-        gradients = sum(wave.evaluations[1] for wave in waves)
-        state = self.prior.denoiser.mask.shape
-        x = torch.zeros((self.batch, self.prior.window, *state), device=self.device)
+        evaluations, gradients = (sum(wave.evaluations[i] for wave in waves) for i in (0, 1))
+        windows, state = self.prior.windows(self.batch), self.prior.denoiser.mask.shape
+        x = torch.zeros((windows, self.prior.window, *state), device=self.device)
         took = []
         with torch.no_grad():
             for _ in range(2):
                 begin = time.perf_counter()
-                scene.denoise(x, 1.0, [given.first] * self.batch)
+                scene.denoise(x, 1.0, [given.first] * windows)
                 took.append(time.perf_counter() - begin)
-        cells = 4 * len(self.prior.variables) * self.fine.shape[0] * self.fine.shape[1]
-        disk = members * given.stamps().size * cells
+        disk = 4 * members * given.stamps().size * len(self.prior.variables) * int(np.prod(self.fine.shape))
         memory = max(wave.frames_held for wave in waves) * len(waves[0].members) * 4 * state.numel()
-        minutes = (evaluations + BACKWARD * gradients) / self.batch * took[-1] / 60
+        minutes = (evaluations + BACKWARD * gradients) / windows * took[-1] / 60
         return Plan(evaluations, minutes, memory, disk)
 
     def save(self, folder: Path) -> None:
@@ -214,6 +215,7 @@ class GenerativeDownscaler(OnOperator):
             yield tuple(range(begin, min(begin + self.group, first + members)))
 
     def _scene(self, given: Conditions, coarse: xr.Dataset) -> Scene:
+        self.prior.lay(self.overlap, self.batch)
         weight = self.guidance.physics
         nudge = PhysicsNudge.of(self.prior, self.coarsening, weight) if weight else None
         activity = self._activity(given)
@@ -221,8 +223,8 @@ class GenerativeDownscaler(OnOperator):
         return Scene(self.prior, given, coarse, self.device, self.context_weight, nudge, activity)
 
     def _waves(self, scene: Scene, members: int, seed: int, first: int = 0) -> list[Wave]:
-        covariance = None if self._climate is None else ClimateCovariance(self._climate)
-        return [self._wave(scene, group, seed, covariance) for group in self._groups(members, first)]
+        known = None if self._climate is None else ClimateCovariance(self._climate)
+        return [self._wave(scene, group, seed, known) for group in self._groups(members, first)]
 
     def _wave(
         self, scene: Scene, members: tuple[int, ...], seed: int, covariance: ClimateCovariance | None
@@ -244,7 +246,7 @@ class GenerativeDownscaler(OnOperator):
             first=given.first,
             stop=given.stop,
             block=self._block(given, guidance),
-            batch=self.batch,
+            batch=self.prior.windows(self.batch),
             device=self.device,
         )
         if self.sampler.start != "zero":

@@ -41,6 +41,7 @@ def save(folder: Path, method: "GenerativeDownscaler") -> None:
         "context_weight": method.context_weight,
         "group": method.group,
         "batch": method.batch,
+        "overlap": method.overlap,
     }
     if method.climate is not None:
         body["climate"] = method.climate.metadata()
@@ -69,6 +70,7 @@ def load(folder: Path) -> dict[str, Any]:
         "context_weight": body["context_weight"],
         "group": body["group"],
         "batch": body["batch"],
+        "overlap": body.get("overlap"),
     }
 
 
@@ -83,6 +85,7 @@ def digest(
         method.context_weight,
         method.group,
         method.batch,
+        method.overlap,
         members,
         seed,
         method.prior.card,

@@ -55,7 +55,7 @@ def _latent(settings: Settings, name: str) -> list[Stage]:
     code = ("fields", "prior", "grid", *BLOCKS, "pipeline/stages/latent.py", *STORE)
 
     def sees(prior: str, *keys: str) -> tuple[str, ...]:
-        told = ("variables", "predictors", "context", "scaling", *keys)
+        told = ("variables", "predictors", "context", "scaling", "crop", *keys)
         return (
             "seed",
             "split.train",

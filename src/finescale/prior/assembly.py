@@ -15,6 +15,7 @@ from finescale.prior.denoiser import KarrasDenoiser
 from finescale.prior.latentspec import LatentSpec
 from finescale.prior.regression import Places, Regression
 from finescale.prior.schedule import KarrasSchedule, LinearSchedule, Schedule
+from finescale.prior.tiling import Tiles
 
 
 def latent_places(fine: Places, factor: int) -> Places:
@@ -42,7 +43,8 @@ def latent_denoiser(spec: LatentSpec, places: Places, centre: Tensor, spread: Te
         centre: mean of each latent channel.
         spread: standard deviation of each.
     """
-    channels = spec.autoencoder.latent
+    channels, shape = spec.autoencoder.latent, (len(places.rows), len(places.columns))
+    crop = None if spec.crop is None else spec.crop // spec.autoencoder.factor
     extra = WindowNetwork.extra_channels(
         spec.context, spec.window, len(places.static), 2 * len(spec.predictors)
     )
@@ -59,8 +61,9 @@ def latent_denoiser(spec: LatentSpec, places: Places, centre: Tensor, spread: Te
         tokens=spec.network.tokens,
         harmonics=spec.network.harmonics,
         coarse=Spread(places.rows, places.columns),
+        tiles=Tiles.of(crop, shape, divisor, places.step),
     )
-    mask = torch.ones(channels, len(places.rows), len(places.columns), dtype=torch.bool)
+    mask = torch.ones(channels, *shape, dtype=torch.bool)
     return KarrasDenoiser(network, mask, centre, spread)
 
 
@@ -88,6 +91,7 @@ def regression(tensors: dict[str, Tensor], card: dict[str, Any]) -> Regression:
         _places(own),
         Scaling.from_dict(card["scaling"]),
         Scaling.from_dict(card["predictors"]),
+        spec.crop,
     )
     module.load_state_dict(own)
     module.bf16 = bool(card["bf16"])

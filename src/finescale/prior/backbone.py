@@ -14,6 +14,7 @@ from finescale.prior.gaussian import GaussianClimate
 from finescale.prior.network import UNet
 from finescale.prior.schedule import CosineSchedule, KarrasSchedule, Schedule
 from finescale.prior.spec import NetworkSpec, PriorSpec
+from finescale.prior.tiling import Tiles
 
 _VIT_PATCH = 4
 
@@ -90,6 +91,7 @@ def build_schedule(spec: PriorSpec, spread: float, cells: int) -> Schedule:
     """
     if spec.objective == "epsilon":
         return CosineSchedule()
+    cells = cells if spec.crop is None else spec.crop**2
     highest = spec.sigma_max or 4 * math.sqrt(spec.window * cells)
     return KarrasSchedule(spec.sigma_min * spread, highest * spread)
 
@@ -121,6 +123,11 @@ def build_denoiser(
             "preconditioning wiener corrects a Gaussian climate: none was given; "
             "fit one first or choose preconditioning edm"
         )
+    if wiener and spec.crop is not None:
+        raise FinescaleError(
+            f"preconditioning wiener corrects a climate of the whole domain, which says nothing of a crop: crop is "
+            f"{spec.crop}; choose preconditioning edm or leave crop out"
+        )
     channels = len(spec.variables)
     streams = WienerDenoiser.streams if wiener else 1
     extra = WindowNetwork.extra_channels(spec.context, spec.window, len(static))
@@ -137,6 +144,7 @@ def build_denoiser(
         divisor=divisor,
         tokens=spec.network.tokens,
         harmonics=spec.network.harmonics,
+        tiles=Tiles.of(spec.crop, (mask.shape[1], mask.shape[2]), divisor),
     )
     if spec.network.compile:
         backbone.compile()

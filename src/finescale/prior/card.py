@@ -3,9 +3,9 @@
 import json
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -20,7 +20,8 @@ from finescale.fields.scaling import Scaling
 from finescale.grid.coarsening import Coarsening
 from finescale.prior import assembly
 from finescale.prior.backbone import build_denoiser
-from finescale.prior.codec import Codec, Pixel
+from finescale.prior.codec import Chain, Codec, Pixel, Residual
+from finescale.prior.conditioning import WindowNetwork
 from finescale.prior.denoiser import Preconditioned
 from finescale.prior.fitting import TENSORS
 from finescale.prior.gaussian import GaussianClimate
@@ -65,6 +66,39 @@ class Prior:
     def context(self) -> tuple[str, ...]:
         """Names of what the network is told."""
         return self.spec.context
+
+    def lay(self, overlap: int | None, batch: int) -> None:
+        """Set how tiles cover the domain.
+
+        Args:
+            overlap: fine cells that neighbouring tiles share; None for half a tile.
+            batch: tiles in one call of a network.
+        """
+        if self.spec.crop is None:
+            if overlap is not None:
+                raise FinescaleError(
+                    f"overlap is of tiles: it is {overlap}, and the prior was trained on its whole domain; leave "
+                    "overlap out or train a prior with crop"
+                )
+            return
+        factor = self.spec.autoencoder.factor if isinstance(self.spec, LatentSpec) else 1
+        if overlap is not None and overlap % factor:
+            raise FinescaleError(
+                f"tiles of latents share whole latent cells, {factor} fine cells a side: overlap is {overlap}; choose "
+                f"a multiple of {factor}"
+            )
+        parts = self.codec.parts if isinstance(self.codec, Chain) else ()
+        networks = [(part.mean.network, 1) for part in parts if isinstance(part, Residual)]
+        networks.append((cast(WindowNetwork, self.denoiser.network), factor))
+        for network, cells in networks:
+            assert network.tiles is not None
+            shared = None if overlap is None else overlap // cells
+            network.tiles = replace(network.tiles, overlap=shared, batch=batch)
+
+    def windows(self, batch: int) -> int:
+        """Windows of the whole domain that make one call of the network, `batch` tiles or a few more."""
+        found = self.denoiser.tiles
+        return batch if found is None else max(1, batch // found.count)
 
     @property
     def predictors(self) -> Scaling | None:

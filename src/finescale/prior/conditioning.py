@@ -8,6 +8,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from finescale.fields.context import Context, cos_zenith
+from finescale.fields.crop import cut, lines
+from finescale.prior.tiling import Tiles
 
 _FREQUENCIES = 16
 
@@ -32,6 +34,7 @@ class WindowNetwork(nn.Module):
         tokens: width of the context tokens, or 0.
         harmonics: waves of the year (which place month and day) and of the day (which place the hour).
         coarse: for a paired prior, the interpolation from the coarse data to the cells.
+        tiles: the crops that it is trained on; it answers for the whole domain by them.
     """
 
     static: Tensor
@@ -51,8 +54,10 @@ class WindowNetwork(nn.Module):
         tokens: int = 0,
         harmonics: int = 2,
         coarse: "Spread | None" = None,
+        tiles: Tiles | None = None,
     ) -> None:
         super().__init__()
+        self.tiles = tiles
         self.backbone, self.names, self.harmonics, self.coarse = backbone, names, harmonics, coarse
         self.window, self.variables, self.divisor = window, variables, divisor
         self.register_buffer("static", static)
@@ -61,8 +66,9 @@ class WindowNetwork(nn.Module):
         waves = 2 * harmonics * sum(name in names for name in ("year", "day"))
         self.time = _mlp(waves, embedding, embedding) if waves else None
         self.time_tokens = _mlp(waves, tokens, 2 * tokens) if waves and tokens else None
+        side = tiles.size if tiles else max(static.shape[-2:])
         self.static_tokens = (
-            nn.Conv2d(len(static), tokens, kernel_size=_patch(static), stride=_patch(static))
+            nn.Conv2d(len(static), tokens, kernel_size=_patch(side), stride=_patch(side))
             if len(static) and tokens
             else None
         )
@@ -81,13 +87,20 @@ class WindowNetwork(nn.Module):
 
     def forward(self, inputs: Tensor, log_sigma: Tensor, context: Context | None) -> Tensor:
         """``inputs [B, T, Q * C, H, W]``, ``log_sigma [B]``; returns ``[B, T, C, H, W]``."""
+        if self.tiles is None or (context is not None and context.place is not None):
+            return self._answer(inputs, log_sigma, context)
+        return self.tiles.compose(self._answer, inputs, log_sigma, context)
+
+    def _answer(self, inputs: Tensor, log_sigma: Tensor, context: Context | None) -> Tensor:
+        """For a domain or a part of it that is taken in at once."""
         batch, frames, _, height, width = inputs.shape
         keep = self._keep(batch, context, inputs)
-        x = torch.cat([inputs.flatten(1, 2), self._channels(batch, context, keep, inputs)], dim=1)
+        still, where = self._here(self.static, context, inputs), self._here(self.position, context, inputs)
+        x = torch.cat([inputs.flatten(1, 2), self._channels(context, keep, still, where)], dim=1)
         down, right = -height % self.divisor, -width % self.divisor
         if down or right:
             x = F.pad(x, (0, right, 0, down), mode="replicate")
-        emb, tokens = self._embedding(log_sigma, context, keep)
+        emb, tokens = self._embedding(log_sigma, context, keep, still)
         y = self.backbone(x, emb, tokens)[..., :height, :width]
         return cast(Tensor, y.reshape(batch, frames, self.variables, height, width))
 
@@ -96,27 +109,35 @@ class WindowNetwork(nn.Module):
             return torch.full((batch,), float(context is not None), device=like.device)
         return context.keep.to(like.dtype).expand(batch)
 
-    def _channels(self, batch: int, context: Context | None, keep: Tensor, like: Tensor) -> Tensor:
+    def _here(self, field: Tensor, context: Context | None, like: Tensor) -> Tensor:
+        """A field of the domain ``[S, H, W]`` at the windows' place ``[1 or B, S, h, w]``; at none without context."""
         height, width = like.shape[-2:]
-        fields = [torch.ones(batch, 1, height, width, device=like.device)]
-        if len(self.static):
-            fields.append(self.static.expand(batch, -1, -1, -1))
+        if context is None or context.place is None:
+            return field[None, :, :height, :width]
+        return cut(field, context.place, (height, width))
+
+    def _channels(self, context: Context | None, keep: Tensor, still: Tensor, where: Tensor) -> Tensor:
+        batch, (height, width) = len(keep), still.shape[-2:]
+        fields = [torch.ones(batch, 1, height, width, device=still.device)]
+        if still.shape[1]:
+            fields.append(still.expand(batch, -1, -1, -1))
         if "zenith" in self.names:
             if context is None:
-                fields.append(torch.zeros(batch, len(_key_frames(self.window)), height, width).to(like))
+                fields.append(torch.zeros(batch, len(_key_frames(self.window)), height, width).to(still))
             else:
                 moments = context.clock[:, _key_frames(self.window)]
-                sun = cos_zenith(moments, self.position[0], self.position[1])
-                fields.append(sun.expand(batch, -1, -1, -1))
+                lat, lon = where[:, None].unbind(2)
+                fields.append(cos_zenith(moments, lat, lon).expand(batch, -1, -1, -1))
         if self.coarse is not None:
             assert context is not None
             assert context.coarse is not None
-            known = self.coarse(context.coarse[:, _key_frames(self.window)]).flatten(1, 2)
-            fields.append(known.to(like.dtype).expand(batch, -1, -1, -1))
+            frames = context.coarse[:, _key_frames(self.window)]
+            known = self.coarse(frames, context.place, (height, width)).flatten(1, 2)
+            fields.append(known.to(still.dtype).expand(batch, -1, -1, -1))
         return torch.cat(fields, dim=1) * keep[:, None, None, None]
 
     def _embedding(
-        self, log_sigma: Tensor, context: Context | None, keep: Tensor
+        self, log_sigma: Tensor, context: Context | None, keep: Tensor, still: Tensor
     ) -> tuple[Tensor, Tensor | None]:
         powers = torch.linspace(math.log(0.1), math.log(4.0), _FREQUENCIES, device=log_sigma.device).exp()
         angle = log_sigma.float()[:, None] * powers
@@ -128,7 +149,7 @@ class WindowNetwork(nn.Module):
             if self.time_tokens is not None:
                 tokens.append(self.time_tokens(waves).view(len(keep), 2, -1))
         if self.static_tokens is not None:
-            view = self.static_tokens(self.static[None]).flatten(2).transpose(1, 2)
+            view = self.static_tokens(still).flatten(2).transpose(1, 2)
             tokens.append(view.expand(len(keep), -1, -1))
         joined = torch.cat(tokens, dim=1) * keep[:, None, None] if tokens else None
         return F.silu(emb), joined
@@ -158,10 +179,23 @@ class Spread(nn.Module):
         self.register_buffer("rows", rows)
         self.register_buffer("columns", columns)
 
-    def forward(self, coarse: Tensor) -> Tensor:
-        """Interpolate, in float32 whatever the precision around it."""
+    def forward(
+        self, coarse: Tensor, place: Tensor | None = None, shape: tuple[int, int] | None = None
+    ) -> Tensor:
+        """Interpolate, in float32 whatever the precision around it.
+
+        Args:
+            coarse: of the whole domain; with places ``[B, T, K, h, w]``.
+            place: first row and column of a part of the domain for each row of the batch ``[B, 2]``.
+            shape: rows and columns of the parts.
+        """
+        rows, columns = self.rows, self.columns
+        if place is not None:
+            assert shape is not None
+            chosen = lines(place, shape)
+            rows, columns = rows[chosen[0]][:, None, None], columns[chosen[1]][:, None, None]
         with torch.autocast(coarse.device.type, enabled=False):
-            return self.rows @ coarse.float() @ self.columns.T
+            return rows @ coarse.float() @ columns.mT
 
 
 def _key_frames(window: int) -> list[int]:
@@ -169,8 +203,8 @@ def _key_frames(window: int) -> list[int]:
     return sorted({0, window // 2, window - 1})
 
 
-def _patch(static: Tensor) -> int:
-    return max(1, max(static.shape[-2:]) // 16)
+def _patch(side: int) -> int:
+    return max(1, side // 16)
 
 
 def _mlp(inputs: int, hidden: int, outputs: int) -> nn.Sequential:

@@ -13,8 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from finescale.fields.context import Context
+from finescale.fields.crop import cut
 from finescale.prior.gaussian import GaussianClimate
 from finescale.prior.schedule import CosineSchedule
+from finescale.prior.tiling import Tiles
 
 
 @runtime_checkable
@@ -59,6 +61,18 @@ class Preconditioned(nn.Module, ABC):
         with torch.autocast(inputs.device.type, torch.bfloat16, enabled=self.bf16):
             return cast(Tensor, self.network(inputs, log_sigma, context)).float()
 
+    @property
+    def tiles(self) -> Tiles | None:
+        """The crops that the network was trained on; None for the whole domain."""
+        found = getattr(self.network, "tiles", None)
+        return found if isinstance(found, Tiles) else None
+
+    def valid(self, like: Tensor, context: Context | None) -> Tensor:
+        """The mask of windows ``[B, T, C, h, w]`` where they lie, ``[C, H, W]`` or ``[B, 1, C, h, w]``."""
+        if context is None or context.place is None:
+            return self.mask
+        return cut(self.mask, context.place, (like.shape[-2], like.shape[-1]))[:, None]
+
     @abstractmethod
     def error_scale(self, sigma: Tensor, frames: int) -> Tensor:
         """Expected size of the error before the network has learned anything, ``[B, T or 1, C]``."""
@@ -93,9 +107,10 @@ class KarrasDenoiser(Preconditioned):
         s = per_sample(sigma, x_t.shape[0])
         total = s**2 + self.sigma_data**2
         c_skip, c_out = _wide(self.sigma_data**2 / total), _wide(self.error_scale(s, 1))
-        a = (x_t - self.centre) * self.mask
+        mask = self.valid(x_t, context)
+        a = (x_t - self.centre) * mask
         f = self.estimate(a * _wide(total**-0.5), s.flatten().log(), context)
-        return (self.centre + c_skip * a + c_out * f) * self.mask
+        return (self.centre + c_skip * a + c_out * f) * mask
 
 
 class WienerDenoiser(Preconditioned):
@@ -175,8 +190,9 @@ class EpsilonDenoiser(Preconditioned):
         """See ``Denoiser``."""
         s = per_sample(sigma, x_t.shape[0])
         alpha, _ = self.schedule.time_of(s)
-        eps = self.estimate(_wide(alpha) * x_t * self.mask, s.flatten().log(), context)
-        return (x_t - _wide(s) * eps) * self.mask
+        mask = self.valid(x_t, context)
+        eps = self.estimate(_wide(alpha) * x_t * mask, s.flatten().log(), context)
+        return (x_t - _wide(s) * eps) * mask
 
 
 def _wide(v: Tensor) -> Tensor:

@@ -84,11 +84,13 @@ def train_mean(pairs: Pairs, spec: LatentSpec, run: Run) -> None:
     device, recipe = torch.device(run.device), spec.mean.training
     module = _seeded(
         recipe.seed,
-        lambda: Regression(spec.mean.network, spec.context, pairs.places, pairs.scaling, pairs.predictors),
+        lambda: Regression(
+            spec.mean.network, spec.context, pairs.places, pairs.scaling, pairs.predictors, spec.crop
+        ),
     ).to(device)
     module.bf16 = _bf16(recipe, device)
-    held_out = pairs.windows(pairs.validation, 1, recipe.validation_windows)
-    parts = ("mean", spec.variables, spec.context, spec.to_dict()["mean"])
+    held_out = pairs.held_out(1, recipe)
+    parts = ("mean", spec.variables, spec.context, spec.to_dict()["mean"], spec.crop)
     task = MeanTask(module, recipe, pairs.loader(1, recipe), held_out, pairs.identity(*parts), device)
     scores = run.train(task)
     module.eval().requires_grad_(False)
@@ -112,9 +114,9 @@ def train_autoencoder(pairs: Pairs, spec: LatentSpec, run: Run, *, mean: Path) -
     tensors, known = read_folder(mean)
     codec = _frozen(assembly.residual(tensors, known), device)
     module = _seeded(recipe.seed, lambda: Autoencoder(len(spec.variables), spec.autoencoder)).to(device)
-    held_out = pairs.windows(pairs.validation, 1, recipe.validation_windows)
+    factor = spec.autoencoder.factor
+    held_out, loader = pairs.held_out(1, recipe, factor), pairs.loader(1, recipe, factor)
     identity = pairs.identity("autoencoder", spec.to_dict()["autoencoder"], _digest(tensors))
-    loader = pairs.loader(1, recipe)
     task = AutoencoderTask(module, spec.autoencoder, loader, codec, held_out, identity, device)
     scores = run.train(task)
     if processes.share()[0] == 0:
@@ -142,7 +144,8 @@ def train_diffusion(pairs: Pairs, spec: LatentSpec, run: Run, *, mean: Path, aut
     sample = pairs.windows(pairs.train, max(spec.window, 2), SAMPLE)
     z = _encode(codec, sample, device)
     centre, spread = z.mean((0, 1, 3, 4)), z.std((0, 1, 3, 4))
-    places = assembly.latent_places(pairs.places, spec.autoencoder.factor)
+    factor = spec.autoencoder.factor
+    places = assembly.latent_places(pairs.places, factor)
     module = _seeded(
         recipe.seed, lambda: assembly.latent_denoiser(spec, places, centre.cpu(), spread.cpu())
     ).to(device)
@@ -151,15 +154,15 @@ def train_diffusion(pairs: Pairs, spec: LatentSpec, run: Run, *, mean: Path, aut
     schedule = assembly.latent_schedule(spec, typical, module.mask[0].numel())
     mean_log = recipe.noise_mean + float(np.log(typical))
     body = {key: value for key, value in spec.to_dict().items() if key not in ("mean", "autoencoder")}
-    held_out = pairs.windows(pairs.validation, spec.window, recipe.validation_windows)
+    held_out = pairs.held_out(spec.window, recipe, factor)
     physics = _physics(pairs, spec, sample)
     task = DiffusionTask(
         module,
         spec,
-        pairs.loader(spec.window, recipe),
+        pairs.loader(spec.window, recipe, factor),
         codec,
         NoiseLaw(schedule, mean_log, recipe.noise_std, recipe.noise_tail),
-        _validation(held_out, codec, module, recipe.seed, device),
+        _validation(held_out, codec, module, recipe.seed, factor, device),
         held_out,
         physics.to(device) if physics is not None and spec.physics.rho else None,
         pairs.identity("diffusion", body, _digest(tensors), _digest(codes)),
@@ -182,6 +185,11 @@ def train_diffusion(pairs: Pairs, spec: LatentSpec, run: Run, *, mean: Path, aut
 def _physics(pairs: Pairs, spec: LatentSpec, sample: Batch) -> Physics | None:
     """The terms, fitted; where nothing asks for them, only as far as the variables allow."""
     wanted = spec.physics
+    if wanted.rho and spec.crop is not None:
+        raise FinescaleError(
+            f"physics in the loss knows each coarse cell of the whole domain: crop is {spec.crop}; set physics.rho to "
+            "0, take guidance.physics while sampling, or leave crop out"
+        )
     if wanted.rho and wanted.transport and spec.window < 2:
         raise FinescaleError(
             "the transport term is of two hours: windows have one frame; lengthen them or set physics.transport to 0"
@@ -206,13 +214,14 @@ def _validation(
     codec: Chain,
     module: KarrasDenoiser,
     seed: int,
+    factor: int,
     device: torch.device,
 ) -> Validation:
-    assert batch.coarse is not None
     z = _encode(codec, batch, device)
-    return Validation(
-        z, batch.clock.to(device), module.mask, module.sigma_data, seed, batch.coarse.to(device)
-    )
+    told = batch.context(device).shrunk(factor)
+    # Latents have no missing cells, so the mask of one place is that of all.
+    mask = module.mask[:, : z.shape[-2], : z.shape[-1]]
+    return Validation(z, told.clock, mask, module.sigma_data, seed, told.coarse, told.place)
 
 
 @torch.no_grad()

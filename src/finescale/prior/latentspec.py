@@ -79,6 +79,8 @@ class LatentSpec:
         scaling: how variables are scaled.
         noise: ``lognormal`` levels (Karras et al. 2022), or ``v``: uniform steps of the published schedule. With
             standardised latents the network's target is the velocity v in both, and so is the weight of the loss.
+        crop: fine cells along each side of the crops that all three parts are trained on, and of the tiles by which
+            they answer for the whole domain; None trains on the whole domain.
         sigma_min: smallest noise, in units of the latent's spread.
         sigma_max: largest noise; None for four times the root of the latent cells of a window.
         mean: the reference network.
@@ -94,6 +96,7 @@ class LatentSpec:
     context: tuple[str, ...] = ()
     scaling: Kind = "mean-std"
     noise: Literal["lognormal", "v"] = "lognormal"
+    crop: int | None = None
     sigma_min: float = 0.01
     sigma_max: float | None = None
     mean: RegressionSpec = field(default_factory=RegressionSpec)

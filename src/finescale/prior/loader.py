@@ -9,7 +9,7 @@ processes share one sequence of global batches.
 import time as wall
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -24,6 +24,7 @@ from finescale.fields.hours import absolute_hours
 from finescale.fields.pack import pack
 from finescale.fields.paired import CoarseFrames
 from finescale.fields.scaling import Scaling, check_gaps
+from finescale.prior.tiling import Tiles
 
 _STRETCH = 256
 
@@ -38,6 +39,7 @@ class Batch:
         index: position in the global batch, ``[B]``.
         coarse: frames of the coarse data, ``[B, T, K, h, w]``, for a paired prior.
         fold: the part of the period that all windows lie in.
+        place: first row and column of each window's crop ``[B, 2]``; None for the whole domain.
     """
 
     x: Tensor
@@ -45,10 +47,19 @@ class Batch:
     index: NDArray[np.int64]
     coarse: Tensor | None = None
     fold: int = 0
+    place: Tensor | None = None
 
     def context(self, device: torch.device, keep: Tensor | None = None) -> Context:
         """What the network is told of these windows."""
-        return Context(self.clock, keep, self.coarse).to(device)
+        return Context(self.clock, keep, self.coarse, self.place).to(device)
+
+    def cropped(self, tiles: Tiles | None, seed: int) -> "Batch":
+        """Random crops of windows of the whole domain; the same ones for the same seed."""
+        if tiles is None:
+            return self
+        places = tiles.draw(np.random.Generator(np.random.Philox(seed)), len(self.x))
+        x = [w[..., y : y + tiles.size, x : x + tiles.size] for w, (y, x) in zip(self.x, places, strict=True)]
+        return replace(self, x=torch.stack(x), place=torch.from_numpy(places))
 
 
 @dataclass(frozen=True)
@@ -69,12 +80,13 @@ class WindowLoader:
         window: frames of a window.
         batch: windows of a global batch.
         seed: of everything random here.
-        pool_frames: frames of one pool; two pools exist at a time.
+        pool_frames: frames of one pool, or fewer with as many cells as so many crops; two pools exist at a time.
         pool_steps: steps that a pool serves.
         share: this process and the number of processes.
         coarse: frames of the coarse data at any hours, for a paired prior.
         part: the part of the period that each frame belongs to ``[time]``: all windows of a batch lie in one of
             them, and they take turns; None for a single one.
+        tiles: what random crops are cut; None gives the whole domain.
     """
 
     def __init__(
@@ -91,11 +103,15 @@ class WindowLoader:
         share: tuple[int, int] = (0, 1),
         coarse: CoarseFrames | None = None,
         part: NDArray[np.int64] | None = None,
+        tiles: Tiles | None = None,
     ) -> None:
         self.ds, self.scaling, self.mask = ds[list(scaling.variables)], scaling, mask
         self.window, self.batch, self.seed = window, batch, seed
         self.pool_steps, self.share, self.coarse = pool_steps, share, coarse
-        self.waited = 0.0
+        self.tiles, self.waited = tiles, 0.0
+        if tiles is not None:
+            pool_frames = max(window, pool_frames * tiles.size**2 // mask[0].size)
+        self.pool_frames = pool_frames
         self._segment = segments(ds["time"])
         self._part = np.zeros(ds.sizes["time"], np.int64) if part is None else part
         self._clock = clock(ds["time"]).astype(np.float32)
@@ -165,8 +181,15 @@ class WindowLoader:
         index = np.arange(self.share[0], self.batch, self.share[1])
         frames = chosen[index, None] + np.arange(self.window)
         coarse = None if self.coarse is None else torch.from_numpy(self.coarse(pool.hours[frames]))
-        x, times = torch.from_numpy(pool.frames[frames]), torch.from_numpy(pool.clock[frames])
-        return Batch(x, times, index, coarse, fold)
+        times = torch.from_numpy(pool.clock[frames])
+        if self.tiles is None:
+            return Batch(torch.from_numpy(pool.frames[frames]), times, index, coarse, fold)
+        places, size = self.tiles.draw(rng, self.batch)[index], self.tiles.size
+        cuts = [
+            pool.frames[first : first + self.window, :, y : y + size, x : x + size]
+            for first, (y, x) in zip(chosen[index], places, strict=True)
+        ]
+        return Batch(torch.from_numpy(np.stack(cuts)), times, index, coarse, fold, torch.from_numpy(places))
 
 
 def _whole_windows(segment: NDArray[np.int64], window: int) -> NDArray[np.int64]:
@@ -196,11 +219,11 @@ def even_windows(
     ds: xr.Dataset, scaling: Scaling, mask: NDArray[np.bool_], window: int, count: int
 ) -> tuple[Tensor, Tensor]:
     """Windows spread evenly over a period: scaled ``[count, T, C, H, W]``, clock ``[count, T, 2]``."""
-    chosen = even_starts(ds, window, count)
+    chosen, when = even_starts(ds, window, count), clock(ds["time"])
     x = []
     for begin in chosen:
         block = pack(ds.isel(time=slice(begin, begin + window)), scaling.variables)
         check_gaps(ds, int(begin), block, mask, scaling.variables)
         x.append(np.where(mask, scaling.apply(block), 0).astype(np.float32))
-    times = np.stack([clock(ds["time"])[begin : begin + window] for begin in chosen])
+    times = np.stack([when[begin : begin + window] for begin in chosen])
     return torch.from_numpy(np.stack(x)), torch.from_numpy(times.astype(np.float32))

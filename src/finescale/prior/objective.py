@@ -98,6 +98,6 @@ def weighted_error(estimate: Tensor, scale_of: Preconditioned, noised: Noised) -
     """The loss of an estimate of the clean states."""
     scale = scale_of.error_scale(noised.sigma, noised.x.shape[1])[..., None, None]
     error = (estimate - noised.x) / scale
-    valid = scale_of.mask.float().mean()
-    value: Tensor = (error.square() * scale_of.mask).mean() / valid
+    mask = scale_of.valid(noised.x, noised.context)
+    value: Tensor = (error.square() * mask).mean() / mask.float().mean()
     return value

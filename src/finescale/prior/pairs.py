@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +27,7 @@ from finescale.prior.loader import Batch, WindowLoader, even_starts, even_window
 from finescale.prior.processes import share
 from finescale.prior.regression import Places
 from finescale.prior.spec import TrainingSpec
+from finescale.prior.tiling import Tiles
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ class Pairs:
         places: the fine grid.
         mask: valid cells ``[C, H, W]``, all of them.
         facts: what the card will say.
+        crop: cells along each side of the crops that are trained on; None for the whole domain.
     """
 
     train: xr.Dataset
@@ -53,6 +56,7 @@ class Pairs:
     places: Places
     mask: NDArray[np.bool_]
     facts: dict[str, Any]
+    crop: int | None = None
 
     @classmethod
     def of(
@@ -95,15 +99,23 @@ class Pairs:
         )
         frames = CoarseFrames.of(coarse, predictors)
         facts = _facts(train, coarse, scaling, predictors, coarsening)
-        return cls(train, validation, frames, coarsening, scaling, predictors, places, mask, facts)
+        return cls(train, validation, frames, coarsening, scaling, predictors, places, mask, facts, spec.crop)
 
     @property
     def grid(self) -> Grid:
         """The fine grid."""
         return self.coarsening.fine
 
-    def loader(self, window: int, recipe: TrainingSpec) -> WindowLoader:
-        """Batches of random windows of the training period."""
+    def tiles(self, factor: int = 1) -> Tiles | None:
+        """The crops: of whole coarse cells, and of whole latent cells of so many cells a side."""
+        if self.crop is None:
+            return None
+        fine, coarse = self.grid.shape, self.coarsening.coarse.shape
+        cells = (a // b for a, b in zip(fine, coarse, strict=True))
+        return Tiles(self.crop, fine, math.lcm(factor, *cells))
+
+    def loader(self, window: int, recipe: TrainingSpec, factor: int = 1) -> WindowLoader:
+        """Batches of random windows of the training period, cropped to whole latent cells where crops are asked for."""
         return WindowLoader(
             self.train,
             self.scaling,
@@ -115,7 +127,13 @@ class Pairs:
             pool_steps=recipe.pool_steps,
             share=share(),
             coarse=self.frames,
+            tiles=self.tiles(factor),
         )
+
+    def held_out(self, window: int, recipe: TrainingSpec, factor: int = 1) -> Batch:
+        """Windows, or crops of windows, that training is judged by."""
+        batch = self.windows(self.validation, window, recipe.validation_windows)
+        return batch.cropped(self.tiles(factor), recipe.seed)
 
     def windows(self, ds: xr.Dataset, window: int, count: int) -> Batch:
         """Windows spread evenly over a period."""

@@ -60,7 +60,7 @@ def plan(task: Task) -> Plan:
     memory = (
         20 * numbers
         + kept.bytes * recipe.batch // (recipe.accumulate * share)
-        + 3 * recipe.pool_frames * frame
+        + 3 * task.loader.pool_frames * frame
     )
     return Plan(
         parameters=numbers,

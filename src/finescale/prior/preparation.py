@@ -84,7 +84,9 @@ class Training:
         x = self.validation.x[:1].expand(count, -1, -1, -1, -1)
         sigma = self.validation.spread.mean().expand(count)
         keep = torch.ones(count, dtype=torch.bool, device=x.device)
-        context = Context(self.validation.clock[:1].expand(count, -1, -1), keep)
+        place = self.validation.place
+        there = None if place is None else place[:1].expand(count, -1)
+        context = Context(self.validation.clock[:1].expand(count, -1, -1), keep, None, there)
         return Noised(x, x + sigma[0], sigma, context)
 
     def loss(self, module: torch.nn.Module, part: Noised) -> Tensor:
@@ -145,6 +147,7 @@ def prepare(
         pool_steps=training.pool_steps,
         share=share(),
         part=crossfit.parts(ds.sizes["time"], folds),
+        tiles=denoiser.tiles,
     )
     schedule = build_schedule(spec, float(spread.mean()), mask[0].size)
     return Training(
@@ -158,7 +161,7 @@ def prepare(
             training.noise_tail,
         ),
         loader=loader,
-        validation=_validation(validation, spec, scaling, mask, spread, device),
+        validation=_validation(validation, spec, scaling, denoiser, spread, device),
         gaussian=None if gaussian is None else gaussian.to(device),
         climates=[c.to(device) for c in _climates(ds, gaussian, folds, spec.window)],
         facts=facts | {"schedule": schedule.to_dict(), "bf16": denoiser.bf16},
@@ -194,17 +197,22 @@ def _validation(
     ds: xr.Dataset,
     spec: PriorSpec,
     scaling: Scaling,
-    mask: NDArray[np.bool_],
+    denoiser: Preconditioned,
     spread: NDArray[np.float64],
     device: torch.device,
 ) -> Validation:
+    seed, mask = spec.training.seed, denoiser.mask.cpu().numpy()
     x, clock = even_windows(ds, scaling, mask, spec.window, spec.training.validation_windows)
+    batch = Batch(x, clock, np.arange(len(x))).cropped(denoiser.tiles, seed)
+    context, shown = batch.context(device), batch.x.to(device)
+    mask_there = denoiser.valid(shown, context)
     return Validation(
-        x.to(device),
-        clock.to(device),
-        torch.from_numpy(mask).to(device),
+        shown,
+        context.clock,
+        mask_there if context.place is None else mask_there[:, 0],
         torch.from_numpy(spread).float().to(device),
-        spec.training.seed,
+        seed,
+        place=context.place,
     )
 
 

@@ -1,6 +1,8 @@
 """The reference network: coarse data, static fields and time to the mean of the fine field."""
 
+import math
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import cast
 
 import torch
@@ -11,6 +13,7 @@ from finescale.fields.scaling import Scaling
 from finescale.prior.backbone import build_backbone
 from finescale.prior.conditioning import Spread, WindowNetwork
 from finescale.prior.spec import NetworkSpec
+from finescale.prior.tiling import Tiles
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,12 @@ class Places:
     rows: Tensor
     columns: Tensor
 
+    @property
+    def step(self) -> int:
+        """The least square that is made of whole cells and of whole coarse cells: cells along its side."""
+        sides = (Fraction(*matrix.shape).numerator for matrix in (self.rows, self.columns))
+        return math.lcm(*sides)
+
 
 class Regression(nn.Module):
     """Interpolated coarse fields plus what a network adds, frame by frame.
@@ -39,6 +48,7 @@ class Regression(nn.Module):
         places: the fine grid.
         scaling: of the fine variables.
         predictors: scaling of the coarse variables.
+        crop: cells along each side of the crops that it is trained on; None for the whole grid.
     """
 
     source: Tensor
@@ -52,6 +62,7 @@ class Regression(nn.Module):
         places: Places,
         scaling: Scaling,
         predictors: Scaling,
+        crop: int | None = None,
     ) -> None:
         super().__init__()
         self.bf16 = False
@@ -70,6 +81,7 @@ class Regression(nn.Module):
             tokens=spec.tokens,
             harmonics=spec.harmonics,
             coarse=Spread(places.rows, places.columns),
+            tiles=Tiles.of(crop, (len(places.rows), len(places.columns)), divisor, places.step),
         )
         # A variable that is among the predictors starts from its own interpolation, the others from their mean.
         here = [told.index(name) if name in told else 0 for name in variables]
@@ -90,13 +102,15 @@ class Regression(nn.Module):
         return torch.addcmul(self.shift[:, None, None], own, self.scale[:, None, None])
 
     def forward(self, context: Context) -> Tensor:
-        """The mean at the frames of a context, ``[B, T, C, H, W]`` in scaled units."""
+        """The mean at the frames and the place of a context, ``[B, T, C, H, W]`` in scaled units."""
         batch, frames = context.clock.shape[:2]
         single = context.single()
-        base = cast(Spread, self.network.coarse)(self.told(single))
-        count, shape = batch * frames, base.shape[-2:]
-        nothing = base.new_zeros(count, 1, 0, *shape)
+        tiles = self.network.tiles
+        shape = (tiles.size, tiles.size) if tiles is not None else None
+        base = cast(Spread, self.network.coarse)(self.told(single), single.place, shape)
+        count = batch * frames
+        nothing = base.new_zeros(count, 1, 0, *base.shape[-2:])
         with torch.autocast(base.device.type, torch.bfloat16, enabled=self.bf16):
             added: Tensor = self.network(nothing, base.new_zeros(count), single)
-        whole: Tensor = base + added.float()
-        return whole.view(batch, frames, -1, *shape)
+        total: Tensor = base + added.float()
+        return total.view(batch, frames, -1, *base.shape[-2:])

@@ -104,6 +104,8 @@ class PriorSpec:
         scaling: how variables are scaled.
         objective: ``denoise``, or ``epsilon`` on a cosine schedule (Schmidt et al. 2025).
         preconditioning: of ``denoise``: ``wiener`` corrects a Gaussian climate, ``edm`` starts from nothing.
+        crop: cells along each side of the crops that the network is trained on, and of the tiles by which it answers
+            for the whole domain; None trains on the whole domain.
         sigma_min: smallest noise, in units of the spread of the data.
         sigma_max: largest noise, likewise; None for four times the root of the numbers of a variable in a window,
             because a pattern that all of them share stands out of the noise by that root (Hoogeboom et al. 2023,
@@ -118,6 +120,7 @@ class PriorSpec:
     scaling: Kind = "mean-std"
     objective: Literal["denoise", "epsilon"] = "denoise"
     preconditioning: Literal["wiener", "edm"] = "wiener"
+    crop: int | None = None
     sigma_min: float = 0.002
     sigma_max: float | None = None
     network: NetworkSpec = field(default_factory=NetworkSpec)

@@ -1,6 +1,6 @@
 """The three trainings of a latent prior as tasks of the one loop: mean, autoencoder, diffusion."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -159,8 +159,9 @@ class DiffusionTask:
         x = batch.x.to(self.device)
         with torch.no_grad():
             z = self.codec.encode(x, batch.context(self.device))
+        told = batch.context(torch.device("cpu")).shrunk(self.spec.autoencoder.factor)
         noised = add_noise(
-            Batch(z, batch.clock, batch.index, batch.coarse),
+            Batch(z, told.clock, batch.index, told.coarse, place=told.place),
             self.law,
             seed=self.recipe.seed,
             step=step,
@@ -177,7 +178,7 @@ class DiffusionTask:
             z = self.codec.encode(x, context)
         sigma = self.module.sigma_data.mean().expand(count) * self.spec.physics.below / 2
         keep = torch.ones(count, dtype=torch.bool, device=z.device)
-        context = Context(context.clock, keep, context.coarse)
+        context = replace(context.shrunk(self.spec.autoencoder.factor), keep=keep)
         return Noised(z, z + sigma.view(-1, 1, 1, 1, 1), sigma, context), x
 
     def loss(self, module: nn.Module, part: tuple[Noised, Tensor]) -> Tensor:
@@ -212,9 +213,8 @@ def _pieces(x: Tensor, context: Context, count: int) -> list[Fields]:
 
 def _example(batch: Batch, device: torch.device, count: int) -> Fields:
     x, context = batch.x[:1].to(device), batch.context(device).rows(0, 1)
-    rows = [0] * count
-    coarse = None if context.coarse is None else context.coarse[rows]
-    return x[rows], Context(context.clock[rows], None, coarse)
+    rows = torch.zeros(count, dtype=torch.long, device=device)
+    return x[rows], context.where(rows)
 
 
 def _normal(key: tuple[int, int, int], shape: tuple[int, ...]) -> Tensor:

@@ -20,10 +20,11 @@ class Validation:
     Attributes:
         x: clean windows ``[N, T, C, H, W]``.
         clock: ``[N, T, 2]``.
-        mask: valid cells ``[C, H, W]``.
+        mask: valid cells ``[C, H, W]``, or of each window's crop ``[N, C, h, w]``.
         spread: standard deviation per variable in scaled units, ``[C]``.
         seed: of the noise.
         coarse: frames of the coarse data ``[N, T, K, h, w]``, for a paired prior.
+        place: of each window's crop ``[N, 2]``, in cells of the state; None for the whole domain.
     """
 
     x: Tensor
@@ -32,12 +33,14 @@ class Validation:
     spread: Tensor
     seed: int
     coarse: Tensor | None = None
+    place: Tensor | None = None
 
     @torch.no_grad()
     def bands(self, denoiser: Denoiser, batch: int = 16) -> dict[float, float]:
         """Mean squared error per band, in units of the variance of each variable, geometric mean over these."""
-        valid = self.mask.float().mean(dim=(1, 2))
-        whole = Context(self.clock, None, self.coarse)
+        masks = self.mask.expand(len(self.x), *self.mask.shape[-3:])
+        valid = masks.float().mean(dim=(0, 2, 3))
+        whole = Context(self.clock, None, self.coarse, self.place)
         errors = {}
         for band, level in enumerate(BANDS):
             sigma = level * float(self.spread.mean())
@@ -46,7 +49,8 @@ class Validation:
                 x, context = self.x[start : start + batch], whole.rows(start, start + batch)
                 eps = torch.stack([self._noise(band, start + i) for i in range(len(x))]).to(x.device)
                 d = denoiser(x + sigma * eps, torch.full((len(x),), sigma, device=x.device), context)
-                square = ((d - x).square() * self.mask).mean(dim=(1, 3, 4)).sum(0) / valid
+                mask = masks[start : start + batch, None]
+                square = ((d - x).square() * mask).mean(dim=(1, 3, 4)).sum(0) / valid
                 total += square.double().cpu()
             relative = total / len(self.x) / self.spread.cpu().double() ** 2
             errors[level] = float(relative.log().mean().exp())

@@ -50,12 +50,14 @@ class Windows:
         stride: frames between two windows.
         blend: how windows are joined.
         shift: whether the windows move from level to level.
+        power: of the triangle that tapers; more trusts the middle of a window more.
     """
 
     size: int
     stride: int
     blend: Literal["centre", "taper"] = "taper"
     shift: bool = False
+    power: int = 1
 
     def __post_init__(self) -> None:
         if not 1 <= self.stride <= self.size:
@@ -86,7 +88,7 @@ class Windows:
 
     def _tapered(self, count: int) -> NDArray[np.float64]:
         ramp = np.arange(1.0, self.size + 1)
-        return np.tile(np.minimum(ramp, ramp[::-1]), (count, 1))
+        return np.tile(np.minimum(ramp, ramp[::-1]) ** self.power, (count, 1))
 
     def _centred(self, starts: NDArray[np.int64]) -> NDArray[np.float64]:
         # Window j keeps from its own middle to that of the next one; the outer windows keep their outer ends.

@@ -58,6 +58,12 @@ class LatentPrior(Section):
     context: tuple[str, ...] = ()
     scaling: Literal["mean-std", "quant95"] = "mean-std"
     noise: Literal["lognormal", "v"] = "lognormal"
+    crop: int | None = Field(
+        None,
+        ge=1,
+        description="Fine cells along each side of random crops to train on, in whole coarse and latent cells; all of "
+        "the domain if left out.",
+    )
     mean: Mean = Mean()
     autoencoder: Autoencoder = Autoencoder()
     network: Network = Network()

@@ -43,6 +43,11 @@ class Network(Section):
     harmonics: int = Field(2, ge=1, le=8, description="Waves of the year and of the day that it is told.")
     compile: bool = False
 
+    @property
+    def divisor(self) -> int:
+        """What a crop must be a multiple of, in cells of the first level's grid before patches."""
+        return 4 if self.architecture == "azula-vit" else self.patch * 2 ** (len(self.channels) - 1)
+
 
 class Training(Section):
     """The recipe of a prior's training; see `finescale.prior.spec.TrainingSpec`."""
@@ -79,6 +84,12 @@ class Prior(Section):
     scaling: Literal["mean-std", "quant95"] = "mean-std"
     objective: Literal["denoise", "epsilon"] = "denoise"
     preconditioning: Literal["wiener", "edm"] = "wiener"
+    crop: int | None = Field(
+        None,
+        ge=1,
+        description="Cells along each side of random crops to train on, where the domain is too large for the network;"
+        " all of the domain if left out.",
+    )
     network: Network = Network()
     training: Training = Training()
 
@@ -201,4 +212,10 @@ class Generative(Section):
     )
     search: Search | None = Field(None, description="Constants to be chosen on the validation block first.")
     group: int = Field(4, ge=1, description="Members drawn together.")
-    batch: int = Field(32, ge=1, description="Windows in one call of the network.")
+    batch: int = Field(32, ge=1, description="Windows, or tiles of windows, in one call of the network.")
+    overlap: int | None = Field(
+        None,
+        ge=0,
+        description="Cells that neighbouring tiles of a prior with crop share: as many as its network sees on both "
+        "sides of a cell, or seams show; half a crop if left out.",
+    )

@@ -1,5 +1,6 @@
 """All of params.yaml, and the sections on methods, scores, gates and the registry."""
 
+import math
 from collections.abc import Mapping
 from difflib import get_close_matches
 
@@ -186,7 +187,7 @@ class Settings(Section):
                 raise ValueError(
                     f"priors.{name}.parts is {prior.parts}: name a latent prior with parts of its own"
                 )
-            for key in ("variables", "predictors", "context", "scaling"):
+            for key in ("variables", "predictors", "context", "scaling", "crop"):
                 if getattr(prior, key) != getattr(other, key):
                     raise ValueError(
                         f"priors.{name}.{key} must be that of {prior.parts}, whose parts it takes"
@@ -195,6 +196,42 @@ class Settings(Section):
             if section.answer == "mean" and not isinstance(self.priors[section.prior], LatentPrior):
                 raise ValueError(
                     f"downscale.{method}.answer is mean: {section.prior} is no latent prior and has no mean network"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _crops_fit(self) -> "Settings":
+        """Said here, because the last stage of a latent prior would find out only when two are trained."""
+        for name, prior in self.priors.items():
+            if prior.crop is None:
+                continue
+            if isinstance(prior, LatentPrior):
+                cells = prior.autoencoder.factor
+                wanted = math.lcm(
+                    self.coarse.factor, cells * prior.network.divisor, prior.mean.network.divisor
+                )
+                if prior.physics.rho:
+                    raise ValueError(
+                        f"priors.{name}.physics.rho is {prior.physics.rho:g}: physics in the loss knows each coarse "
+                        "cell of the whole domain; set it to 0 or leave crop out"
+                    )
+            else:
+                wanted = math.lcm(self.coarse.factor, prior.network.divisor)
+                if prior.objective == "denoise" and prior.preconditioning == "wiener":
+                    raise ValueError(
+                        f"priors.{name}.crop is {prior.crop}: preconditioning wiener corrects a climate of the whole "
+                        "domain, which says nothing of a crop; choose preconditioning edm or leave crop out"
+                    )
+            if prior.crop % wanted:
+                raise ValueError(
+                    f"priors.{name}.crop is {prior.crop}: coarse cells, network and latents divide it into {wanted} "
+                    f"cells; choose a multiple of {wanted}"
+                )
+        for method, section in self.downscale.sections.items():
+            if section.overlap is not None and self.priors[section.prior].crop is None:
+                raise ValueError(
+                    f"downscale.{method}.overlap is {section.overlap}: priors.{section.prior} is trained on its whole "
+                    "domain and draws without tiles; leave overlap out or give the prior a crop"
                 )
         return self
 

@@ -38,6 +38,7 @@ def downscaler(desk: Desk, method: str) -> Downscaler:
         context_weight=wanted.context_weight,
         group=wanted.group,
         batch=wanted.batch,
+        overlap=wanted.overlap,
     )
     if f"search-{method}" not in desk.stage.reads:
         return made

@@ -52,7 +52,9 @@ def _prepare(desk: Desk, prior: str, parts: dict[str, Any]) -> tuple[LatentSpec,
     """The prior's specification, as far as the stage may know it, and its data."""
     fine, coarse = desk.open("reference"), desk.open("coarse-reference").compute()
     predictors = desk.setting(f"priors.{prior}.predictors") or tuple(map(str, coarse.data_vars))
-    shared = {name: desk.setting(f"priors.{prior}.{name}") for name in ("variables", "context", "scaling")}
+    shared = {
+        name: desk.setting(f"priors.{prior}.{name}") for name in ("variables", "context", "scaling", "crop")
+    }
     spec = LatentSpec(predictors=tuple(predictors), **shared, **parts)
     train, held_out = (block(desk, "reference", name, slices=True) for name in ("train", "validation"))
     return spec, Pairs.of(train, coarse, desk.optional("static"), spec, operator(desk, fine), held_out)
