@@ -74,8 +74,11 @@ def test_modes_that_follow_one_another_are_those_of_dense_matrices() -> None:
     """A pair of modes that turn into each other, in the middle of a stretch."""
     angle, frames, sigma = 0.3, 61, 0.7
     turn = 0.9 * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    lags = np.stack([np.linalg.matrix_power(turn, h) for h in range(frames)])
-    moving = MovingModes(torch.from_numpy(lags[:3]), frames)
+
+    def covariances(count):
+        return torch.from_numpy(np.stack([np.linalg.matrix_power(turn, h) for h in range(count)]))
+
+    lags, moving = covariances(frames).numpy(), MovingModes(covariances, frames)
     full = np.zeros((frames, 2, frames, 2))
     for i, j in np.ndindex(frames, frames):
         full[i, :, j] = lags[i - j] if i >= j else lags[j - i].T
