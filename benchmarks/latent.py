@@ -1,16 +1,19 @@
-"""Latent priors on the demo's world and on real hours: mean, autoencoder, diffusions with several amounts of physics.
+"""Latent priors as a preset has them: reference network, autoencoder, diffusions with several amounts of physics.
 
-Every figure stands beside bilinear and quadratic interpolation, the reference network and the truth's own residual. The
-stages that a folder already holds are not trained again.
+    python benchmarks/latent.py PROJECT OUT [--preset demo-all] [--rho 0 0.03 0.1] [--seeds 0 1] [--block validation]
 
-    python benchmarks/latent.py demo PROJECT OUT [--rho 0 0.03 0.1]     PROJECT: a finished demo; OUT: weights go there
-    python benchmarks/latent.py real DATA OUT [--rho 0 0.1]             DATA: the folder of real files
+PROJECT is the folder of a finished run (`data/` holds reference, coarse reference and static fields), OUT is where
+the weights go; what OUT already holds is not trained again. The recipe is that of the preset's prior `--prior`, the
+split is the preset's, and every rho has the same reference network and autoencoder. Windows of the block are drawn one
+by one, and every hour of them counts. Each row stands beside bilinear and quadratic interpolation (linear in time),
+the reference network and the truth. Of the residuals the table gives the root mean square over the truth's: the aim is
+one. `means` is the error of the coarse means in kelvin.
 """
 
 import argparse
 import sys
 import time
-from collections.abc import Iterator
+from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,119 +31,89 @@ from finescale.prior.budget import Budget
 from finescale.prior.card import Prior, load_prior
 from finescale.prior.check import draw
 from finescale.prior.latent import Run, train_autoencoder, train_diffusion, train_mean
-from finescale.prior.latentspec import AutoencoderSpec, LatentSpec, RegressionSpec
+from finescale.prior.latentspec import LatentSpec
 from finescale.prior.pairs import Pairs
 from finescale.prior.physics import Physics
-from finescale.prior.spec import NetworkSpec, TrainingSpec
+from finescale.settings import Settings
+from finescale.settings.latent import LatentPrior
+from finescale.settings.reading import check, compose, merge
 
 MEMBERS, WINDOWS, STEPS = 16, 96, 6
-RECIPE = TrainingSpec(
-    batch=16, warmup=50, drop_context=0.0, validate_every=0, checkpoint_every=100, validation_windows=64
-)
-SPEC = LatentSpec(
-    ("tas",),
-    ("psl", "tas", "uas", "vas"),
-    window=3,
-    context=("height", "slope", "land", "zenith", "year", "day"),
-    mean=RegressionSpec(
-        NetworkSpec(channels=(24, 48, 48), blocks=(1, 1, 1), attention=0, embedding=64, patch=2),
-        replace(RECIPE, steps=600, learning_rate=3e-3),
-    ),
-    autoencoder=AutoencoderSpec(training=replace(RECIPE, steps=400, learning_rate=3e-3)),
-    network=NetworkSpec(channels=(48, 64), blocks=(1, 1), attention=0, embedding=64),
-    training=replace(RECIPE, steps=700, learning_rate=3e-3),
-)
+COLUMNS = ("rmse", "mae", "crps", "spread/skill", "flux", "transport", "means")
+Row = tuple[float, int]
 
 
-def demo(project: Path) -> tuple[Pairs, xr.Dataset, LatentSpec]:
-    """The demo's training pairs, and its held-out days."""
+def settings_of(params: Path, presets: list[str]) -> Settings:
+    """The settings with presets laid over them, one over another."""
+    merged = compose(params.name, params.read_text(encoding="utf-8"))
+    for name in presets:
+        text = Path("presets", f"{name}.yaml").read_text(encoding="utf-8")
+        merged = merge(merged, compose(name, text))
+    return check(merged)
+
+
+def specification(settings: Settings, name: str) -> LatentSpec:
+    """The specification of a latent prior and of the one whose parts it takes."""
+    own = settings.priors[name]
+    assert isinstance(own, LatentPrior), f"priors.{name} is no latent prior"
+    parts = settings.priors[own.parts or name]
+    assert isinstance(parts, LatentPrior)
+    body = own.model_dump(exclude={"kind", "parts"}) | parts.model_dump(include={"mean", "autoencoder"})
+    return LatentSpec.from_dict(body | {"predictors": own.predictors or settings.data.variables})
+
+
+def load(project: Path, settings: Settings, spec: LatentSpec, block: str) -> tuple[Pairs, xr.Dataset]:
+    """The training pairs, and the hours to judge on."""
     fine, coarse, static = (
         store.open_dataset(project, n) for n in ("reference", "coarse-reference", "static")
     )
     grid = Grid.from_dataset(fine)
-    h = Coarsening(grid, grid.coarsen(8), 6)
-    train, validation, test = (
-        fine.sel(time=slice(*days))
-        for days in (("2001-01-01", "2002-10-31"), ("2002-11-15", "2002-12-15"), ("2003-01-05", "2003-02-03"))
+    h = Coarsening(grid, grid.coarsen(settings.coarse.factor), settings.coarse.every)
+    train, validation, judged = (
+        fine.sel(time=slice(*map(str, getattr(settings.split, name))))
+        for name in ("train", "validation", block)
     )
-    return Pairs.of(train, coarse.compute(), static.compute(), SPEC, h, validation), test, SPEC
+    return Pairs.of(train, coarse.compute(), static.compute(), spec, h, validation), judged
 
 
-def real(data: Path) -> tuple[Pairs, xr.Dataset, LatentSpec]:
-    """Hours of ERA5 over the British Isles, split in blocks of days; temperature is told temperature alone."""
-    fine = _era5(data)
-    grid = Grid.from_dataset(fine)
-    h = Coarsening(grid, grid.coarsen(8), 6)
-    spec = replace(SPEC, predictors=("tas",), physics=replace(SPEC.physics, transport=0.0))
-    static = xr.open_dataset(data / "static" / "era5_orography_lsm_025deg_global.nc")
-    fields = _over(static, grid)
-    days = (("2019-03-01", "2019-03-20"), ("2019-03-23", "2019-03-25"), ("2019-03-28", "2019-03-31"))
-    train, validation, test = (fine.sel(time=slice(*block)) for block in days)
-    return Pairs.of(train, h.apply(fine), fields, spec, h, validation), test, spec
+def stage(folder: Path, name: str) -> Run:
+    """Where a stage works; it says what it costs and how its validation goes."""
 
+    def log(step: int, figures: dict[str, float]) -> None:
+        if "validation_score" in figures:
+            say(f"{name}: step {step}, validation {figures['validation_score']:.4f}")
 
-def _era5(data: Path) -> xr.Dataset:
-    raw = xr.open_dataset(data / "train" / "era5_t2m_hourly_uk_2019-03.nc").load()
-    name = next(str(n) for n in raw.data_vars if raw[n].ndim == 3)
-    field = raw[name].rename(
-        {raw[name].dims[-2]: "lat", raw[name].dims[-1]: "lon", raw[name].dims[0]: "time"}
-    )
-    field = field.sortby("lat").isel(lat=slice(0, 32), lon=slice(0, 48))
-    field = field.transpose("time", "lat", "lon").reset_coords(drop=True).astype("float32")
-    return field.to_dataset(name="tas").assign(tas=lambda ds: ds["tas"].assign_attrs(units="K"))
-
-
-def _over(static: xr.Dataset, grid: Grid) -> xr.Dataset:
-    lat, lon = (next(n for n in static.coords if str(n).startswith(k)) for k in ("lat", "lon"))
-    here = static.sel({lat: list(grid.lat), lon: [x % 360 for x in grid.lon]}, method="nearest")
-    height = next(n for n in static.data_vars if str(n) in ("z", "geopotential"))
-    land = next(n for n in static.data_vars if "l" in str(n))
-    dims = ("lat", "lon")
-    return xr.Dataset(
-        {
-            "orog": (dims, here[height].transpose(lat, lon).values / 9.80665),
-            "sftlf": (dims, here[land].transpose(lat, lon).values * 100),
-        },
-        coords=grid.coords(),
+    return Run(
+        folder / name, folder / f"scratch-{name}", on_plan=lambda plan: say(f"{name}: {plan}"), on_log=log
     )
 
 
-def train(pairs: Pairs, spec: LatentSpec, folder: Path, rhos: list[float]) -> Iterator[tuple[float, Prior]]:
-    """Train what is not there yet; give each prior."""
-
-    def stage(name: str) -> Run:
-        return Run(folder / name, folder / f"scratch-{name}", on_plan=lambda plan: say(f"{name}: {plan}"))
-
-    began = time.process_time()
-    if not (folder / "mean").is_dir():
-        train_mean(pairs, spec, stage("mean"))
-        say(f"mean: {time.process_time() - began:.0f} CPU s")
-    began = time.process_time()
-    if not (folder / "autoencoder").is_dir():
-        train_autoencoder(pairs, spec, stage("autoencoder"), mean=folder / "mean")
-        say(f"autoencoder: {time.process_time() - began:.0f} CPU s")
-    for rho in rhos:
-        name, began = f"rho-{rho:g}", time.process_time()
+def train(pairs: Pairs, spec: LatentSpec, folder: Path, rows: list[Row]) -> list[tuple[Row, Prior]]:
+    """Train what is not there yet; give the prior of each rho and seed."""
+    mean, autoencoder = folder / "mean", folder / "autoencoder"
+    steps = {
+        "mean": lambda: train_mean(pairs, spec, stage(folder, "mean")),
+        "autoencoder": lambda: train_autoencoder(pairs, spec, stage(folder, "autoencoder"), mean=mean),
+    }
+    for rho, seed in rows:
+        name = named(rho, seed)
+        steps[name] = lambda rho=rho, seed=seed, name=name: train_diffusion(
+            pairs,
+            replace(spec, physics=replace(spec.physics, rho=rho), training=replace(spec.training, seed=seed)),
+            stage(folder, name),
+            mean=mean,
+            autoencoder=autoencoder,
+        )
+    for name, step in steps.items():
+        began = time.process_time()
         if not (folder / name).is_dir():
-            wanted = replace(spec, physics=replace(spec.physics, rho=rho))
-            parts = {"mean": folder / "mean", "autoencoder": folder / "autoencoder"}
-            train_diffusion(pairs, wanted, stage(name), **parts)
+            step()
             say(f"{name}: {time.process_time() - began:.0f} CPU s")
-        yield rho, load_prior(folder / name)
+    return [(row, load_prior(folder / named(*row))) for row in rows]
 
 
-def shortened(spec: LatentSpec, share: float) -> LatentSpec:
-    """The same prior with a share of the steps."""
-
-    def cut(recipe: TrainingSpec) -> TrainingSpec:
-        return replace(recipe, steps=max(1, round(share * recipe.steps)))
-
-    return replace(
-        spec,
-        mean=replace(spec.mean, training=cut(spec.mean.training)),
-        autoencoder=replace(spec.autoencoder, training=cut(spec.autoencoder.training)),
-        training=cut(spec.training),
-    )
+def named(rho: float, seed: int) -> str:
+    return f"rho-{rho:g}" + (f"-seed-{seed}" if seed else "")
 
 
 def figures(fields: NDArray[np.float64], truth: NDArray[np.float64]) -> dict[str, float]:
@@ -165,69 +138,79 @@ def interpolated(pairs: Pairs, context: Context, prior: Prior, order: int) -> ND
     """Splines of the coarse field at the hour, ``[N, T, H, W]`` in kelvin."""
     mean = prior.codec.parts[0].mean  # type: ignore[union-attr]
     cells = mean.told(context)[:, :, 0].numpy() * pairs.scaling.scale[0] + pairs.scaling.centre[0]
-    f = 8
-    at = [(np.arange(n) + 0.5) / f - 0.5 for n in pairs.grid.shape]
+    at = [(np.arange(n) + 0.5) * m / n - 0.5 for n, m in zip(pairs.grid.shape, cells.shape[2:], strict=True)]
     grid = np.meshgrid(*at, indexing="ij")
     flat = cells.reshape(-1, *cells.shape[2:]).astype(np.float64)
     fields = [map_coordinates(c, grid, order=order, mode="nearest") for c in flat]
     return np.stack(fields).reshape(*cells.shape[:2], *pairs.grid.shape)
 
 
+def terms(pairs: Pairs, spec: LatentSpec, prior: Prior) -> Physics:
+    """The physics, with what the prior's card calls usual."""
+    bare = replace(spec.physics, transport=0.0)
+    places = (pairs.places.rows, pairs.places.columns)
+    physics = Physics.of(bare, pairs.scaling, pairs.predictors, pairs.coarsening, places)
+    return replace(physics, budget=Budget.from_dict(prior.card["budget"]))
+
+
+def residuals(physics: Physics, kelvin: NDArray[np.float64], told: Context) -> dict[str, float]:
+    """Root mean square flux gap, and transport residual, NaN without winds."""
+    t = torch.from_numpy(kelvin).float()
+    x = ((t - physics.scaling.centre[0]) / physics.scaling.scale[0])[:, :, None]
+    gap = physics.gap(physics.kelvin(x), physics.kelvin(physics.means(x)))
+    assert physics.budget is not None
+    windy = physics.budget.coefficients is not None
+    moved = physics.residual(t, told).square().mean().sqrt() if windy else float("nan")
+    return {"flux": float(gap.square().mean().sqrt()), "transport": float(moved)}
+
+
 @torch.no_grad()
-def judge(pairs: Pairs, test: xr.Dataset, spec: LatentSpec, priors: list[tuple[float, Prior]]) -> None:
+def judge(pairs: Pairs, judged: xr.Dataset, spec: LatentSpec, priors: list[tuple[Row, Prior]]) -> None:
     """Print the table."""
-    batch = pairs.windows(test, spec.window, WINDOWS)
+    count = min(WINDOWS, judged.sizes["time"] // spec.window)
+    batch = pairs.windows(judged, spec.window, count)
     told = batch.context(torch.device("cpu"))
-    physics = Physics.of(
-        replace(spec.physics, transport=0.0),
-        pairs.scaling,
-        pairs.predictors,
-        pairs.coarsening,
-        (pairs.places.rows, pairs.places.columns),
-    )
-    physics = replace(physics, budget=Budget.from_dict(priors[0][1].card["budget"]))
-    kelvin = lambda x: physics.kelvin(x).double().numpy()  # noqa: E731
-    truth = kelvin(batch.x)
     first = priors[0][1]
+    physics = terms(pairs, spec, first)
+    mean = first.codec.parts[0].mean(told)  # type: ignore[union-attr]
     again = first.codec.decode(first.codec.encode(batch.x, told), told)
-    left = batch.x - first.codec.parts[0].mean(told)  # type: ignore[union-attr]
-    ratio = float((again - batch.x).square().mean().sqrt() / left.square().mean().sqrt())
-    say(f"autoencoder on held-out days: error {ratio:.3f} of the residual's standard deviation")
-    rows = {
-        "bilinear": interpolated(pairs, told, first, 1)[None],
-        "quadratic": interpolated(pairs, told, first, 2)[None],
-        "unet": kelvin(first.codec.parts[0].mean(told))[None],  # type: ignore[union-attr]
-        "truth": truth[None],
-    }
-    for rho, prior in priors:
-        began = time.process_time()
+    ratio = float((again - batch.x).square().mean().sqrt() / (batch.x - mean).square().mean().sqrt())
+    say(f"autoencoder on {count} windows: error {ratio:.3f} of the residual's standard deviation")
+
+    def kelvin(x: torch.Tensor) -> NDArray[np.float64]:
+        return physics.kelvin(x).double().numpy()
+
+    truth = kelvin(batch.x)
+    own, cells = residuals(physics, truth, told), coarsened(physics, truth)
+
+    def row(name: str, fields: NDArray[np.float64]) -> dict[str, float]:
+        some = [residuals(physics, f, told) for f in fields[:4]]
+        found = figures(fields, truth) | {k: float(np.mean([s[k] for s in some])) / own[k] for k in own}
+        found["means"] = float(np.sqrt(np.mean([np.square(coarsened(physics, f) - cells) for f in fields])))
+        say(f"{name:24s}" + "".join(f"{found[k]:13.3f}" for k in COLUMNS))
+        return found
+
+    say(f"{'':24s}" + "".join(f"{k:>13s}" for k in COLUMNS))
+    for name, order in (("bilinear", 1), ("quadratic", 2)):
+        row(name, interpolated(pairs, told, first, order)[None])
+    row("unet", kelvin(mean)[None])
+    row("truth", truth[None])
+    together = defaultdict(list)
+    for (rho, seed), prior in priors:
         members = [
             kelvin(prior.codec.decode(draw(prior, told, seed=m, steps=STEPS, batch=64), told))
             for m in range(MEMBERS)
         ]
-        took = time.process_time() - began
-        rows[f"latent, rho {rho:g}"] = np.stack(members)
-        say(f"rho {rho:g}: {MEMBERS * WINDOWS * spec.window} frames in {took:.1f} CPU s")
-    say(
-        f"{'':18s} {'rmse':>6s} {'mae':>6s} {'crps':>6s} {'spread/skill':>12s} {'flux':>7s} {'transport':>9s}"
-    )
-    own = residuals(physics, torch.from_numpy(truth), told, pairs)
-    for name, fields in rows.items():
-        found = figures(fields, truth)
-        some = [residuals(physics, torch.from_numpy(f), told, pairs) for f in fields[:4]]
-        relative = [np.mean([s[i] for s in some]) / own[i] for i in (0, 1)]
-        values = " ".join(f"{found[k]:6.3f}" for k in ("rmse", "mae", "crps"))
-        say(f"{name:18s} {values} {found['spread/skill']:12.2f} {relative[0]:7.3f} {relative[1]:9.3f}")
+        together[rho].append(row(f"rho {rho:g}, seed {seed}", np.stack(members)))
+    for rho, found in together.items():
+        if len(found) > 1:
+            means = {k: np.mean([f[k] for f in found]) for k in COLUMNS}
+            say(f"{f'rho {rho:g}, mean':24s}" + "".join(f"{means[k]:13.3f}" for k in COLUMNS))
 
 
-def residuals(physics: Physics, kelvin: torch.Tensor, told: Context, pairs: Pairs) -> tuple[float, float]:
-    """Root mean square steepness-free flux gap and transport residual; the second is NaN without winds."""
-    t = kelvin.float()
-    x = ((t - physics.scaling.centre[0]) / physics.scaling.scale[0])[:, :, None]
-    gap = float(physics.gap(physics.kelvin(x), physics.kelvin(physics.means(x))).square().mean().sqrt())
-    if physics.budget is None or physics.budget.coefficients is None:
-        return gap, float("nan")
-    return gap, float(physics.residual(t, told).square().mean().sqrt())
+def coarsened(physics: Physics, kelvin: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Coarse means ``[N, T, h, w]`` in kelvin of fields ``[N, T, H, W]``."""
+    return physics.means(torch.from_numpy(kelvin).float()[:, :, None])[:, :, 0].double().numpy()
 
 
 def say(line: str) -> None:
@@ -237,17 +220,24 @@ def say(line: str) -> None:
 
 def main() -> None:
     """See the module."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("world", choices=("demo", "real"))
-    parser.add_argument("source", type=Path)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("project", type=Path)
     parser.add_argument("out", type=Path)
+    parser.add_argument("--params", type=Path, default=Path("params.yaml"))
+    parser.add_argument("--preset", nargs="*", default=["demo-all"], help="laid over one another")
+    parser.add_argument("--prior", default="latent-pde")
     parser.add_argument("--rho", type=float, nargs="+", default=[0.0, 0.01, 0.03, 0.1, 0.3])
-    parser.add_argument("--share", type=float, default=1.0, help="of the steps of every training")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="of the diffusion's training")
+    parser.add_argument("--block", choices=("validation", "test"), default="test", help="to judge on")
     wanted = parser.parse_args()
     torch.set_num_threads(1)
-    pairs, test, spec = (demo if wanted.world == "demo" else real)(wanted.source)
-    spec = shortened(spec, wanted.share)
-    judge(pairs, test, spec, list(train(pairs, spec, wanted.out, wanted.rho)))
+    settings = settings_of(wanted.params, wanted.preset)
+    spec = specification(settings, wanted.prior)
+    pairs, judged = load(wanted.project, settings, spec, wanted.block)
+    rows = [(rho, seed) for seed in wanted.seeds for rho in wanted.rho]
+    judge(pairs, judged, spec, train(pairs, spec, wanted.out, rows))
 
 
 if __name__ == "__main__":

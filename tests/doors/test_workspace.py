@@ -104,3 +104,12 @@ def test_every_preset_of_the_repository_is_valid(name: str) -> None:
 
     below = compose("params.yaml", (ROOT / "params.yaml").read_text(encoding="utf-8"))
     check(merge(below, read_preset(ROOT, name)))
+
+
+def test_the_latent_preset_of_the_month_has_the_data_of_the_other() -> None:
+    one, two = (
+        yaml.safe_load((ROOT / "presets" / f"{name}.yaml").read_text(encoding="utf-8"))
+        for name in ("era5-uk", "era5-uk-latent")
+    )
+    assert one["data"] == two["data"]
+    assert one["split"]["test"] == two["split"]["test"]
