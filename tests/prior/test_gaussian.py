@@ -75,6 +75,24 @@ def test_posterior_variance_is_the_dense_one(climate):
         np.testing.assert_allclose(got[i], wanted, rtol=1e-3)
 
 
+@pytest.mark.parametrize("joint", [0, 12])
+def test_what_noise_hides_and_what_is_seen_make_the_whole_law(climate, world, joint):
+    """Denoised draws and draws of what the noise hides: the variance of each is known, and that of the sum."""
+    ds = world.dataset(600, seed=3)
+    climate = (
+        climate if not joint else GaussianClimate.fit(ds, climate.scaling, modes=40, order=4, joint=joint)
+    )
+    white, shape = torch.Generator().manual_seed(2), (2000, WINDOW, *climate.mask.shape)
+    all_, sigma = torch.tensor(1e4), torch.tensor(0.4)
+    eps = [torch.randn(shape, generator=white) for _ in range(3)]
+    x, hidden = climate.hidden(eps[0], all_), climate.hidden(eps[1], sigma)
+    again = climate.shrink(x + sigma * eps[2], sigma) + hidden
+    expected = climate.posterior_variance(sigma, WINDOW).mean(dim=(0, 1))
+    np.testing.assert_allclose(hidden.square().mean(dim=(0, 1, 3, 4)), expected, rtol=0.03)
+    np.testing.assert_allclose(x.square().mean(dim=(0, 1, 3, 4)), climate.total_variance(), rtol=0.05)
+    np.testing.assert_allclose(again.var(0).mean(), x.var(0).mean(), rtol=0.03)
+
+
 def test_each_noise_level_of_a_batch_is_its_own(climate, world):
     when = torch.from_numpy(clock(world.dataset(WINDOW, seed=5)["time"])).float()[None]
     x_t = torch.randn(2, WINDOW, 2, 12, 12, generator=torch.Generator().manual_seed(1))

@@ -83,7 +83,7 @@ def trained(request, real_data, tmp_path_factory):
     )
     x, when = even_windows(new, climate.scaling, climate.mask.numpy(), spec.window, 32)
     gaussian = Validation(x, when, climate.mask, torch.ones(1), 0).bands(Linear(climate))
-    report = unconditional(load_prior(folder / "prior"), ds, windows=32, steps=16)
+    report = unconditional(load_prior(folder / "prior"), ds, windows=64)
     return (
         json.loads((folder / "prior" / "card.json").read_text())["scores"]["validation_score"],
         score(gaussian),
