@@ -15,7 +15,8 @@ class Budget:
     """The usual of one training period.
 
     Attributes:
-        offset: mean of the fine flux balance less the coarse one, by block ``[blocks down, blocks across]``.
+        offset: mean of the fine flux balance less the coarse one, by block of b x b coarse cells
+            ``[h - b + 1, w - b + 1]``: one begins at every coarse cell that it fits in at, because those of crops do.
         gap: 95th percentile of the distance from that mean.
         coefficients: diffusivity in m2 s-1, then the source's waves in K s-1, by coarse cell ``[h, w, F]``; None
             without winds.
@@ -85,8 +86,11 @@ def fit_transport(left: Tensor, known: Tensor, owner: tuple[Tensor, Tensor]) -> 
 
 
 def spread(cells: Tensor, owner: tuple[Tensor, Tensor]) -> Tensor:
-    """Values of coarse cells ``[..., h, w]`` at their fine cells ``[..., H, W]``."""
-    return cells[..., owner[0][:, None], owner[1]]
+    """Values of coarse cells ``[..., h, w]`` at their fine cells ``[..., H, W]``.
+
+    The owners of crops, ``[B, 1, H]`` and ``[B, 1, W]``, give ``[..., B, 1, H, W]``.
+    """
+    return cells[..., owner[0][..., :, None], owner[1][..., None, :]]
 
 
 def _solve(left: Tensor, known: Tensor, owner: tuple[Tensor, Tensor]) -> Tensor:
