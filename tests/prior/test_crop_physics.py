@@ -2,9 +2,10 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
-from paired_world import operator
+from paired_world import operator, world
 from run_latent import NETWORK, SPEC, pairs, physics, run
 from test_physics import Knows, Watched, blurred, context
 from torch import nn
@@ -12,6 +13,9 @@ from torch import nn
 from finescale.errors import FinescaleError
 from finescale.grid.balance import flux_balance
 from finescale.guidance.nudge import PhysicsNudge
+from finescale.guidance.recipes import GuidanceSpec
+from finescale.guidance.solver import SamplerSpec
+from finescale.methods.generative import GenerativeDownscaler
 from finescale.prior import assembly
 from finescale.prior.autoencoder import Autoencoder
 from finescale.prior.budget import spread
@@ -219,6 +223,20 @@ def test_a_prior_of_crops_is_moved_towards_physics_on_the_whole_domain(prior, da
     assert torch.isfinite(moved).all()
     assert loss(moved) < loss(z)
     assert torch.equal(nudge(z, told, 1e3), z)
+
+
+def test_guidance_by_physics_draws_the_whole_domain_of_a_prior_of_crops(prior):
+    coarse = operator(size=SIZE).apply(world(600, size=SIZE)[0].isel(time=slice(540, 547)))
+    plain, bent = (
+        GenerativeDownscaler(
+            prior, operator(size=SIZE), {"tas": "K", "uas": "m s-1", "vas": "m s-1"},
+            SamplerSpec("euler", 4, start="zero"), GuidanceSpec("none", physics=weight), overlap=CROP - 2 * CELL,
+        )(coarse, members=1, seed=0)["tas"]
+        for weight in (0.0, 0.2)
+    )  # fmt: skip
+    assert bent.sizes["lat"] == bent.sizes["lon"] == SIZE
+    assert np.isfinite(bent).all()
+    assert float(np.abs(plain - bent).max()) > 1e-3
 
 
 def test_a_usual_flux_of_other_blocks_is_refused(prior):

@@ -1,11 +1,14 @@
 """What is usual in training data: the gap of flux balances, and what transport leaves after a fit by coarse cells."""
 
+import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from finescale.fields.context import Context
 
 BEYOND = 0.95
 
@@ -91,6 +94,20 @@ def spread(cells: Tensor, owner: tuple[Tensor, Tensor]) -> Tensor:
     The owners of crops, ``[B, 1, H]`` and ``[B, 1, W]``, give ``[..., B, 1, H, W]``.
     """
     return cells[..., owner[0][..., :, None], owner[1][..., None, :]]
+
+
+def excess(values: Tensor, usual: Tensor, own: Tensor | None) -> Tensor:
+    """Huber's penalty on the size of values ``[B, ...]`` beyond the larger of usual and own, by row ``[B]``."""
+    allowed = usual if own is None else torch.maximum(own.abs(), usual)
+    beyond = ((values.abs() - allowed) / usual).clamp_min(0)
+    return torch.where(beyond < 1, beyond.square() / 2, beyond - 0.5).flatten(1).mean(1)
+
+
+def waves(context: Context) -> Tensor:
+    """A constant, two waves of the day and one of the year between the frames ``[B, T - 1, 7]``."""
+    year, day = context.clock[:, :-1].unbind(-1)
+    angles = [2 * math.pi * day, 4 * math.pi * day, 2 * math.pi * year]
+    return torch.stack([torch.ones_like(day), *(f(a) for a in angles for f in (torch.cos, torch.sin))], -1)
 
 
 def _solve(left: Tensor, known: Tensor, owner: tuple[Tensor, Tensor]) -> Tensor:

@@ -18,7 +18,6 @@ loses a rim of one fine cell, as it does on the whole domain; blocks keep one co
 """
 
 import itertools
-import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -34,7 +33,7 @@ from finescale.fields.scaling import Scaling
 from finescale.grid.balance import flux_balance, transport
 from finescale.grid.calculus import Calculus
 from finescale.grid.coarsening import Coarsening
-from finescale.prior.budget import BEYOND, Budget, fit_transport, spread
+from finescale.prior.budget import BEYOND, Budget, excess, fit_transport, spread, waves
 from finescale.prior.latentspec import PhysicsSpec
 from finescale.prior.loader import Batch
 
@@ -167,11 +166,11 @@ class Physics:
             if self.spec.flux:
                 cells = self.kelvin(means)
                 own = None if known is None else self.gap(known, cells)
-                found["flux"] = _excess(self.gap(t, cells), self._side_by_side(usual.gap), own)
+                found["flux"] = excess(self.gap(t, cells), self._side_by_side(usual.gap), own)
             if self.spec.transport and x.shape[1] > 1 and usual.usual is not None:
                 allowed = spread(usual.usual, self.owner)[..., 1:-1, 1:-1]
                 own = None if known is None else self.residual(known, context)
-                found["transport"] = _excess(self.residual(t, context), allowed, own)
+                found["transport"] = excess(self.residual(t, context), allowed, own)
         if self.spec.consistency:
             found["consistency"] = (self.means(x) - means).square().mean((1, 2, 3, 4))
         return found
@@ -232,7 +231,7 @@ class Physics:
         left, curvature = self._sides(t, context)
         fitted = spread(coefficients.movedim(-1, 0), self.owner)[..., 1:-1, 1:-1]
         fitted = fitted.reshape(len(fitted), -1, *fitted.shape[-2:])
-        source = torch.einsum("btf,fbhw->bthw", _waves(context), fitted[1:].expand(-1, len(t), -1, -1))
+        source = torch.einsum("btf,fbhw->bthw", waves(context), fitted[1:].expand(-1, len(t), -1, -1))
         return left - fitted[0][:, None] * curvature - source
 
     def fit(self, pairs: Batch) -> "Physics":
@@ -265,8 +264,8 @@ class Physics:
         """Left-hand side ``[N, H - 2, W - 2]`` and what explains it ``[N, H - 2, W - 2, F]`` of some pairs."""
         context = pairs.context(pairs.x.device).rows(start, start + _CHUNK)
         left, curvature = self._sides(self.kelvin(pairs.x[start : start + _CHUNK]), context)
-        waves = _waves(context)[..., None, None, :].expand(*curvature.shape, -1)
-        return left.flatten(0, 1), torch.cat([curvature[..., None], waves], -1).flatten(0, 1)
+        source = waves(context)[..., None, None, :].expand(*curvature.shape, -1)
+        return left.flatten(0, 1), torch.cat([curvature[..., None], source], -1).flatten(0, 1)
 
     def _sides(self, t: Tensor, context: Context) -> tuple[Tensor, Tensor]:
         assert context.coarse is not None
@@ -290,20 +289,6 @@ def balance(denoising: Tensor, physical: Tensor, head: Tensor, rho: float) -> Te
     )
     share = torch.where(two > 0, rho * one / two.clamp_min(1e-30), torch.zeros_like(one))
     return denoising + share.detach() * physical
-
-
-def _excess(values: Tensor, usual: Tensor, own: Tensor | None) -> Tensor:
-    """Huber's penalty on the size of values ``[B, ...]`` beyond the larger of usual and own, by row ``[B]``."""
-    allowed = usual if own is None else torch.maximum(own.abs(), usual)
-    beyond = ((values.abs() - allowed) / usual).clamp_min(0)
-    return torch.where(beyond < 1, beyond.square() / 2, beyond - 0.5).flatten(1).mean(1)
-
-
-def _waves(context: Context) -> Tensor:
-    """A constant, two waves of the day and one of the year between the frames ``[B, T - 1, 7]``."""
-    year, day = context.clock[:, :-1].unbind(-1)
-    angles = [2 * math.pi * day, 4 * math.pi * day, 2 * math.pi * year]
-    return torch.stack([torch.ones_like(day), *(f(a) for a in angles for f in (torch.cos, torch.sin))], -1)
 
 
 def _tensor(matrix: NDArray[np.float64]) -> Tensor:
