@@ -194,7 +194,7 @@ def test_a_method_that_is_not_there_is_named(tmp_path: Path, old: str, new: str,
         ("preconditioning: edm, crop: 0", "", "priors.small.crop"),
         ("preconditioning: edm", "overlap: 4", "downscale.sda-tuned.overlap is 4: priors.small is trained on"),
         ("kind: latent, crop: 24", "", "priors.small.crop is 24: coarse cells, network and latents divide it into 16"),
-        ("kind: latent, crop: 32, physics: {rho: .1}", "", "priors.small.physics.rho is 0.1: physics in the loss"),
+        ("kind: latent, crop: 16, physics: {rho: .1}", "", "priors.small.crop is 16: the flux balance needs a block"),
     ],
 )  # fmt: skip
 def test_crops_that_do_not_fit_are_refused(tmp_path: Path, prior: str, method: str, message: str) -> None:

@@ -7,17 +7,25 @@ from finescale.grid.coarsening import Coarsening
 from finescale.grid.grid import Grid
 
 SIZE, FACTOR = 16, 4
-FINE = Grid(tuple(50 + 0.1 * np.arange(SIZE)), tuple(0.1 * np.arange(SIZE)))
 
 
-def world(hours: int = 600, start: str = "2001-01-01", seed: int = 0) -> tuple[xr.Dataset, xr.Dataset]:
+def grid(size: int = SIZE) -> Grid:
+    return Grid(tuple(50 + 0.1 * np.arange(size)), tuple(0.1 * np.arange(size)))
+
+
+FINE = grid()
+
+
+def world(
+    hours: int = 600, start: str = "2001-01-01", seed: int = 0, size: int = SIZE
+) -> tuple[xr.Dataset, xr.Dataset]:
     """Fine ``tas``, ``uas``, ``vas`` ``[time, lat, lon]`` and the static fields."""
     rng = np.random.default_rng(seed)
-    rows, columns = np.meshgrid(np.arange(SIZE), np.arange(SIZE), indexing="ij")
+    rows, columns = np.meshgrid(np.arange(size), np.arange(size), indexing="ij")
     height = 800 * np.exp(-((rows - 9) ** 2 + (columns - 6) ** 2) / 12.0)
     land = (columns > 4).astype(float)
     t = np.arange(hours)
-    tas = np.full((hours, SIZE, SIZE), 285.0) - 0.0065 * height
+    tas = np.full((hours, size, size), 285.0) - 0.0065 * height
     tas += (1 + 2 * land) * np.cos(2 * np.pi * (t - 14) / 24)[:, None, None]
     wind = 2.0 + np.cumsum(rng.standard_normal(hours)) * 0.02
     for k in range(12):
@@ -35,13 +43,15 @@ def world(hours: int = 600, start: str = "2001-01-01", seed: int = 0) -> tuple[x
         name: (dims, values.astype(np.float32), {"units": units[name]})
         for name, values in (("tas", tas), ("uas", uas), ("vas", vas))
     }
-    coords = {"time": time, **FINE.coords()}
+    place = grid(size).coords()
+    coords = {"time": time, **place}
     static = xr.Dataset(
         {"orog": (dims[1:], height, {"units": "m"}), "sftlf": (dims[1:], 100 * land, {"units": "%"})},
-        coords=FINE.coords(),
+        coords=place,
     )
     return xr.Dataset(fields, coords=coords), static
 
 
-def operator(every: int = 6) -> Coarsening:
-    return Coarsening(FINE, FINE.coarsen(FACTOR), every)
+def operator(every: int = 6, size: int = SIZE) -> Coarsening:
+    fine = grid(size)
+    return Coarsening(fine, fine.coarsen(FACTOR), every)

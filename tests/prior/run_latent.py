@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from paired_world import operator, world
+from paired_world import SIZE, operator, world
 
 from finescale.prior.latent import Run, train_autoencoder, train_diffusion, train_mean
 from finescale.prior.latentspec import AutoencoderSpec, LatentSpec, PhysicsSpec, RegressionSpec
@@ -43,18 +43,18 @@ SPEC = LatentSpec(
 )
 
 
-def pairs(spec: LatentSpec = SPEC) -> Pairs:
-    fine, static = world()
-    h = operator()
+def pairs(spec: LatentSpec = SPEC, size: int = SIZE) -> Pairs:
+    fine, static = world(size=size)
+    h = operator(size=size)
     coarse = h.apply(fine)
     cut = int(0.8 * fine.sizes["time"])
     train, validation = fine.isel(time=slice(0, cut)), fine.isel(time=slice(cut + 48, None))
     return Pairs.of(train, coarse, static, spec, h, validation)
 
 
-def physics(spec: LatentSpec = SPEC) -> Physics:
+def physics(spec: LatentSpec = SPEC, size: int = SIZE) -> Physics:
     """The terms of a specification, fitted to the training period."""
-    data = pairs(spec)
+    data = pairs(spec, size)
     found = Physics.of(
         spec.physics, data.scaling, data.predictors, data.coarsening, (data.places.rows, data.places.columns)
     )
@@ -66,9 +66,10 @@ def run(
     spec: LatentSpec = SPEC,
     say: Callable[[str, int], None] | None = None,
     stages: tuple[str, ...] = STAGES,
+    size: int = SIZE,
 ) -> None:
     torch.set_num_threads(1)
-    data = pairs(spec)
+    data = pairs(spec, size)
     places = {name: folder / name for name in STAGES}
     for stage in stages:
         told = None if say is None else (lambda done, total, stage=stage: say(stage, done))

@@ -172,6 +172,10 @@ class Watched:
     def __init__(self, real):
         self.real, self.seen = real, []
 
+    def at(self, place, shape):
+        assert place is None
+        return self
+
     def means(self, x):
         return self.real.means(x)
 

@@ -250,7 +250,7 @@ def test_a_latent_prior_of_crops_draws_the_whole_domain(tmp_path):
     assert found.shape == batch.x.shape
     assert float((found - batch.x).square().mean()) < float(batch.x.square().mean())
     rho = replace(PAIRED, physics=LATENT.physics)
-    with pytest.raises(FinescaleError, match="physics in the loss knows each coarse cell"):
+    with pytest.raises(FinescaleError, match="a block of 2 coarse cells with one more all around: crop is 8"):
         run_latent(tmp_path, rho, stages=("diffusion",))
 
 

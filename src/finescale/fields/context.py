@@ -66,6 +66,10 @@ class Context:
         """The same context on a grid whose cells are so many times larger along each side."""
         return self if self.place is None else replace(self, place=self.place // factor)
 
+    def grown(self, factor: int) -> "Context":
+        """The same context on a grid whose cells are so many times smaller along each side."""
+        return self if self.place is None else replace(self, place=self.place * factor)
+
     def windows(self, frames: Tensor) -> "Context":
         """The context of windows of one long window: `frames` are its positions ``[B, T]``."""
         return Context(self.clock[0, frames], None, None if self.coarse is None else self.coarse[0, frames])

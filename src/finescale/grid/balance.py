@@ -9,7 +9,12 @@ from finescale.grid.calculus import Calculus, Values
 FLAT = 1e-7
 
 
-def flux_balance(field: Values, calculus: Calculus, block: tuple[int, int]) -> Values:
+def flux_balance(
+    field: Values,
+    calculus: Calculus,
+    block: tuple[int, int],
+    within: tuple[slice, slice] = (slice(None), slice(None)),
+) -> Values:
     """Ratio of the two fluxes through the rim of each block: advective over diffusive, per length of the block.
 
     With steady advection and diffusion, ``alpha T n.g = kappa |grad T|`` on the rim, where ``g`` is the direction of
@@ -23,6 +28,7 @@ def flux_balance(field: Values, calculus: Calculus, block: tuple[int, int]) -> V
         field: temperature ``[..., H, W]``; rows and columns beyond the last whole block are left out.
         calculus: of its grid.
         block: rows and columns of cells of a block.
+        within: rows and columns that are divided into blocks; the others only lend their values to derivatives.
 
     Returns:
         R ``[..., blocks down, blocks across]``, without unit; zero where the field is constant.
@@ -31,7 +37,7 @@ def flux_balance(field: Values, calculus: Calculus, block: tuple[int, int]) -> V
     steep = (east**2 + north**2 + FLAT**2) ** 0.5
     high, wide = block
     tall, broad = calculus.cell
-    t, gx, gy, g = (_blocks(values, block) for values in (field, east, north, steep))
+    t, gx, gy, g = (_blocks(values[(..., *within)], block) for values in (field, east, north, steep))
     anomaly = t - t.mean((-3, -1))[..., :, None, :, None]
     advective = diffusive = 0.0
     # Each side: its cells, the gradient along the outward normal, and metres of rim that a cell stands for.

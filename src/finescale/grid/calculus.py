@@ -69,13 +69,33 @@ class Calculus:
         east, north, east_twice, north_twice, shrink = (to(part) for part in parts)
         return Calculus(east, north, east_twice, north_twice, shrink, self.cell)
 
+    def crops(self, rows: Values, columns: Values) -> "Calculus":
+        """On rectangles of the grid, a different one for each of a batch of fields ``[B, T, h, w]``.
+
+        A rectangle's rim has lost its neighbours: derivatives are right one cell inside. The size of a cell stays that
+        of the whole grid, so that blocks mean the same wherever a rectangle lies.
+
+        Args:
+            rows: their numbers ``[B, h]``.
+            columns: their numbers ``[B, w]``.
+        """
+        down, across = ((n[:, None, :, None], n[:, None, None, :]) for n in (rows, columns))
+        return Calculus(
+            self.east[across],
+            self.north[down],
+            self.east_twice[across],
+            self.north_twice[down],
+            self.shrink[rows][:, None],
+            self.cell,
+        )
+
     def gradient(self, field: Values) -> tuple[Values, Values]:
         """Eastward and northward derivatives of fields ``[..., H, W]``, per metre; one-sided at the rim."""
-        return field @ self.east.T / self.shrink, self.north @ field
+        return field @ self.east.mT / self.shrink, self.north @ field
 
     def laplacian(self, field: Values) -> Values:
         """Five-point Laplacian of fields ``[..., H, W]``, per square metre; rows and columns of the rim lack a part."""
-        return field @ self.east_twice.T / self.shrink**2 + self.north_twice @ field
+        return field @ self.east_twice.mT / self.shrink**2 + self.north_twice @ field
 
 
 def _first(x: Matrix) -> Matrix:

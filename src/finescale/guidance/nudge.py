@@ -59,7 +59,13 @@ class PhysicsNudge:
         assert spread is not None
         spec = replace(prior.spec.physics, consistency=0.0)
         physics = Physics.of(spec, prior.scaling, told, coarsening, (spread.rows, spread.columns))
-        return cls(prior, replace(physics, budget=Budget.from_dict(prior.card["budget"])), part.mean, weight)
+        budget = Budget.from_dict(prior.card["budget"])
+        if tuple(budget.gap.shape) != physics.starts:
+            raise FinescaleError(
+                f"steps towards physics need the usual flux of a block at each coarse cell, {physics.starts}: the "
+                f"prior holds {tuple(budget.gap.shape)}; train its last stage again or set guidance.physics to 0"
+            )
+        return cls(prior, replace(physics, budget=budget), part.mean, weight)
 
     def __call__(self, x_0: Tensor, context: Context, sigma: float) -> Tensor:
         """Move denoised means ``[B, T, C, h, w]``."""

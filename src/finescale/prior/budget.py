@@ -1,11 +1,14 @@
 """What is usual in training data: the gap of flux balances, and what transport leaves after a fit by coarse cells."""
 
+import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from finescale.fields.context import Context
 
 BEYOND = 0.95
 
@@ -15,7 +18,8 @@ class Budget:
     """The usual of one training period.
 
     Attributes:
-        offset: mean of the fine flux balance less the coarse one, by block ``[blocks down, blocks across]``.
+        offset: mean of the fine flux balance less the coarse one, by block of b x b coarse cells
+            ``[h - b + 1, w - b + 1]``: one begins at every coarse cell that it fits in at, because those of crops do.
         gap: 95th percentile of the distance from that mean.
         coefficients: diffusivity in m2 s-1, then the source's waves in K s-1, by coarse cell ``[h, w, F]``; None
             without winds.
@@ -85,8 +89,25 @@ def fit_transport(left: Tensor, known: Tensor, owner: tuple[Tensor, Tensor]) -> 
 
 
 def spread(cells: Tensor, owner: tuple[Tensor, Tensor]) -> Tensor:
-    """Values of coarse cells ``[..., h, w]`` at their fine cells ``[..., H, W]``."""
-    return cells[..., owner[0][:, None], owner[1]]
+    """Values of coarse cells ``[..., h, w]`` at their fine cells ``[..., H, W]``.
+
+    The owners of crops, ``[B, 1, H]`` and ``[B, 1, W]``, give ``[..., B, 1, H, W]``.
+    """
+    return cells[..., owner[0][..., :, None], owner[1][..., None, :]]
+
+
+def excess(values: Tensor, usual: Tensor, own: Tensor | None) -> Tensor:
+    """Huber's penalty on the size of values ``[B, ...]`` beyond the larger of usual and own, by row ``[B]``."""
+    allowed = usual if own is None else torch.maximum(own.abs(), usual)
+    beyond = ((values.abs() - allowed) / usual).clamp_min(0)
+    return torch.where(beyond < 1, beyond.square() / 2, beyond - 0.5).flatten(1).mean(1)
+
+
+def waves(context: Context) -> Tensor:
+    """A constant, two waves of the day and one of the year between the frames ``[B, T - 1, 7]``."""
+    year, day = context.clock[:, :-1].unbind(-1)
+    angles = [2 * math.pi * day, 4 * math.pi * day, 2 * math.pi * year]
+    return torch.stack([torch.ones_like(day), *(f(a) for a in angles for f in (torch.cos, torch.sin))], -1)
 
 
 def _solve(left: Tensor, known: Tensor, owner: tuple[Tensor, Tensor]) -> Tensor:

@@ -186,10 +186,8 @@ def _physics(pairs: Pairs, spec: LatentSpec, sample: Batch) -> Physics | None:
     """The terms, fitted; where nothing asks for them, only as far as the variables allow."""
     wanted = spec.physics
     if wanted.rho and spec.crop is not None:
-        raise FinescaleError(
-            f"physics in the loss knows each coarse cell of the whole domain: crop is {spec.crop}; set physics.rho to "
-            "0, take guidance.physics while sampling, or leave crop out"
-        )
+        cells = [a // b for a, b in zip(pairs.grid.shape, pairs.coarsening.coarse.shape, strict=True)]
+        wanted.check_crop(spec.crop, max(cells))
     if wanted.rho and wanted.transport and spec.window < 2:
         raise FinescaleError(
             "the transport term is of two hours: windows have one frame; lengthen them or set physics.transport to 0"

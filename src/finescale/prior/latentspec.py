@@ -8,6 +8,7 @@ temperature", arXiv 2510.23866, after Tomasi, Franch & Cristoforetti (2025), Geo
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from finescale.errors import FinescaleError
 from finescale.fields.scaling import Kind
 from finescale.prior.spec import NetworkSpec, TrainingSpec, revived
 
@@ -65,6 +66,20 @@ class PhysicsSpec:
     consistency: float = 1.0
     block: int = 2
     below: float = 1.0
+
+    def check_crop(self, crop: int, cells: int) -> None:
+        """Refuse crops without a single block of the flux balance.
+
+        Args:
+            crop: fine cells along each side.
+            cells: fine cells along a side of a coarse one.
+        """
+        least = cells * (self.block + 2)
+        if self.flux and crop < least:
+            raise FinescaleError(
+                f"the flux balance needs a block of {self.block} coarse cells with one more all around: crop is {crop} "
+                f"fine cells a side; choose {least} or more, a smaller physics.block, or set physics.flux to 0"
+            )
 
 
 @dataclass(frozen=True)

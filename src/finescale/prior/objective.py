@@ -99,5 +99,7 @@ def weighted_error(estimate: Tensor, scale_of: Preconditioned, noised: Noised) -
     scale = scale_of.error_scale(noised.sigma, noised.x.shape[1])[..., None, None]
     error = (estimate - noised.x) / scale
     mask = scale_of.valid(noised.x, noised.context)
-    value: Tensor = (error.square() * mask).mean() / mask.float().mean()
+    # Crops may hold no valid cell at all: they cost nothing.
+    valid = mask.float().mean().clamp_min(1 / mask.numel())
+    value: Tensor = (error.square() * mask).mean() / valid
     return value

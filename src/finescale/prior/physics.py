@@ -11,9 +11,13 @@ seconds), the mean added back:
 The first two are penalised only beyond what is usual: the 95th percentile of the training data, or what the truth
 itself has where it is known. Asked for no residual at all, a field is best off flat: blurred truth has a smaller flux
 gap and a smaller transport residual than truth.
+
+On crops (`prior.tiling`) the terms are those of the whole domain, restricted: coefficients and whatever else is held
+for a cell or a row are cut at the crop's place, and what would need a neighbour beyond the crop is left out. Transport
+loses a rim of one fine cell, as it does on the whole domain; blocks keep one coarse cell away from the border.
 """
 
-import math
+import itertools
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -23,12 +27,13 @@ from torch import Tensor
 
 from finescale.errors import FinescaleError
 from finescale.fields.context import Context
+from finescale.fields.crop import cut, lines
 from finescale.fields.operator import AreaMean
 from finescale.fields.scaling import Scaling
 from finescale.grid.balance import flux_balance, transport
 from finescale.grid.calculus import Calculus
 from finescale.grid.coarsening import Coarsening
-from finescale.prior.budget import BEYOND, Budget, fit_transport, spread
+from finescale.prior.budget import BEYOND, Budget, excess, fit_transport, spread, waves
 from finescale.prior.latentspec import PhysicsSpec
 from finescale.prior.loader import Batch
 
@@ -38,7 +43,7 @@ _CHUNK = 16
 
 @dataclass(frozen=True)
 class Physics:
-    """The terms on one grid.
+    """The terms on one grid, or on crops of it: tensors then lead with ``[B, 1]`` (``[B, 1, 1]`` in `area`).
 
     Attributes:
         spec: weights and sizes.
@@ -46,10 +51,11 @@ class Physics:
         predictors: of the coarse variables.
         fine: derivatives on the fine grid.
         coarse: on the coarse grid.
-        area: the coarse means.
+        area: weights of the coarse means, rows ``[h, H]`` and columns ``[w, W]``.
         rise: interpolation from the coarse grid, rows ``[H, h]`` and columns ``[W, w]``.
         owner: coarse row of each fine row, coarse column of each fine column.
         budget: what is usual, once it is fitted.
+        rim: coarse cells around that belong to no block.
     """
 
     spec: PhysicsSpec
@@ -57,10 +63,11 @@ class Physics:
     predictors: Scaling
     fine: Calculus
     coarse: Calculus
-    area: AreaMean
+    area: tuple[Tensor, Tensor]
     rise: tuple[Tensor, Tensor]
     owner: tuple[Tensor, Tensor]
     budget: Budget | None = None
+    rim: int = 0
 
     @classmethod
     def of(
@@ -80,7 +87,41 @@ class Physics:
         area = AreaMean.of(coarsening)
         fine, coarse = (Calculus.of(g).convert(_tensor) for g in (coarsening.fine, coarsening.coarse))
         owner = area.rows.argmax(0), area.columns.argmax(0)
-        return cls(spec, scaling, predictors, fine, coarse, area, rise, owner)
+        return cls(spec, scaling, predictors, fine, coarse, (area.rows, area.columns), rise, owner)
+
+    def at(self, place: Tensor | None, shape: tuple[int, int]) -> "Physics":
+        """The terms on crops of whole coarse cells.
+
+        Args:
+            place: first row and column of each ``[B, 2]``, in fine cells; None for the whole domain.
+            shape: rows and columns of a crop, in fine cells.
+        """
+        if place is None:
+            return self
+        corner = torch.stack([own[place[:, i]] for i, own in enumerate(self.owner)], 1)
+        high, wide = (side // n for side, n in zip(shape, self._factor, strict=True))
+        fine, coarse = lines(place, shape), lines(corner, (high, wide))
+        area = [
+            m[cells[:, None, None, :, None], own[:, None, None, None, :]]
+            for m, cells, own in zip(self.area, coarse, fine, strict=True)
+        ]
+        budget, lost = self.budget, self.spec.block + 1
+        if budget is not None:
+            offset, gap = (
+                cut(values, corner + 1, (max(0, high - lost), max(0, wide - lost)))[:, None]
+                for values in (budget.offset, budget.gap)
+            )
+            budget = replace(budget, offset=offset, gap=gap)
+        return replace(
+            self,
+            fine=self.fine.crops(*fine),
+            coarse=self.coarse.crops(*coarse),
+            area=(area[0], area[1]),
+            rise=(self.rise[0][fine[0]][:, None], self.rise[1][fine[1]][:, None]),
+            owner=(self.owner[0][fine[0]][:, None], self.owner[1][fine[1]][:, None]),
+            budget=budget,
+            rim=1,
+        )
 
     def to(self, device: torch.device) -> "Physics":
         """The same on another device."""
@@ -92,6 +133,7 @@ class Physics:
             self,
             fine=self.fine.convert(move),
             coarse=self.coarse.convert(move),
+            area=(move(self.area[0]), move(self.area[1])),
             rise=(move(self.rise[0]), move(self.rise[1])),
             owner=(move(self.owner[0]), move(self.owner[1])),
             budget=None if self.budget is None else self.budget.map(move),
@@ -124,18 +166,19 @@ class Physics:
             if self.spec.flux:
                 cells = self.kelvin(means)
                 own = None if known is None else self.gap(known, cells)
-                found["flux"] = _excess(self.gap(t, cells), usual.gap, own)
+                found["flux"] = excess(self.gap(t, cells), self._side_by_side(usual.gap), own)
             if self.spec.transport and x.shape[1] > 1 and usual.usual is not None:
-                allowed = spread(usual.usual, self.owner)[1:-1, 1:-1]
+                allowed = spread(usual.usual, self.owner)[..., 1:-1, 1:-1]
                 own = None if known is None else self.residual(known, context)
-                found["transport"] = _excess(self.residual(t, context), allowed, own)
+                found["transport"] = excess(self.residual(t, context), allowed, own)
         if self.spec.consistency:
             found["consistency"] = (self.means(x) - means).square().mean((1, 2, 3, 4))
         return found
 
     def means(self, x: Tensor) -> Tensor:
         """Coarse means ``[B, T, C, h, w]`` of fields ``[B, T, C, H, W]``."""
-        return self.area.apply(x).view(*x.shape[:-2], len(self.area.rows), len(self.area.columns))
+        rows, columns = (m.to(x) for m in self.area)
+        return rows @ (x @ columns.mT)
 
     def kelvin(self, x: Tensor) -> Tensor:
         """Temperature ``[B, T, H, W]`` in kelvin of scaled fields ``[B, T, C, H, W]``."""
@@ -144,25 +187,55 @@ class Physics:
 
     def gap(self, t: Tensor, cells: Tensor) -> Tensor:
         """Flux balance of fine temperatures less that of coarse ones, less the usual, by block; in kelvin both."""
+        high, wide = cells.shape[-2:]
+        gap = self._gap(t, cells, (self.rim, self.rim), (high - self.rim, wide - self.rim))
+        return gap - self._side_by_side(self._usual().offset)
+
+    @property
+    def starts(self) -> tuple[int, int]:
+        """Rows and columns of coarse cells of the whole domain that a block can begin at."""
+        high, wide = (max(0, len(m) - self.spec.block + 1) for m in self.area)
+        return high, wide
+
+    @property
+    def _factor(self) -> tuple[int, int]:
+        """Fine cells along the sides of a coarse one."""
+        high, wide = (m.shape[-1] // m.shape[-2] for m in self.area)
+        return high, wide
+
+    def _gap(self, t: Tensor, cells: Tensor, begin: tuple[int, int], end: tuple[int, int]) -> Tensor:
+        """As `gap`, the usual included, for the blocks between two coarse cells."""
+        block, (high, wide) = self.spec.block, self._factor
+        coarse = [slice(a, b) for a, b in zip(begin, end, strict=True)]
+        fine = [slice(s.start * n, s.stop * n) for s, n in zip(coarse, (high, wide), strict=True)]
+        own = flux_balance(t, self.fine, (block * high, block * wide), (fine[0], fine[1]))
+        seen = flux_balance(cells, self.coarse, (block, block), (coarse[0], coarse[1]))
+        return torch.as_tensor(own - seen)
+
+    def _gaps(self, t: Tensor, cells: Tensor) -> Tensor:
+        """As `_gap` for a block at each of `starts`, ``[B, T, *starts]``."""
         block = self.spec.block
-        high, wide = (
-            len(o) // len(m) for o, m in zip(self.owner, (self.area.rows, self.area.columns), strict=True)
-        )
-        fine = flux_balance(t, self.fine, (block * high, block * wide))
-        gap = torch.as_tensor(fine - flux_balance(cells, self.coarse, (block, block)))
-        return gap if self.budget is None else gap - self.budget.offset
+        gaps = t.new_empty(*t.shape[:2], *self.starts)
+        for i, j in itertools.product(range(block), repeat=2):
+            gaps[..., i::block, j::block] = self._gap(t, cells, (i, j), (cells.shape[-2], cells.shape[-1]))
+        return gaps
+
+    def _side_by_side(self, values: Tensor) -> Tensor:
+        """Of the blocks that begin at every coarse cell, those that do not overlap."""
+        return values[..., :: self.spec.block, :: self.spec.block]
 
     def residual(self, t: Tensor, context: Context) -> Tensor:
         """``dT/dt + u.grad T - kappa lap T - Q`` between the frames, without the rim, ``[B, T - 1, H - 2, W - 2]``."""
         coefficients = self._usual().coefficients
         assert coefficients is not None
         left, curvature = self._sides(t, context)
-        fitted = spread(coefficients.movedim(-1, 0), self.owner)[:, 1:-1, 1:-1]
-        source = torch.einsum("btf,fhw->bthw", _waves(context), fitted[1:])
-        return left - fitted[0] * curvature - source
+        fitted = spread(coefficients.movedim(-1, 0), self.owner)[..., 1:-1, 1:-1]
+        fitted = fitted.reshape(len(fitted), -1, *fitted.shape[-2:])
+        source = torch.einsum("btf,fbhw->bthw", waves(context), fitted[1:].expand(-1, len(t), -1, -1))
+        return left - fitted[0][:, None] * curvature - source
 
     def fit(self, pairs: Batch) -> "Physics":
-        """Learn what is usual from windows of two hours or more of the training period."""
+        """Learn what is usual from windows of two hours or more of the training period, on the whole domain."""
         if self.spec.transport and not set(WINDS) <= set(self.predictors.variables):
             raise FinescaleError(
                 f"the transport term needs winds: predictors are {list(self.predictors.variables)}; add "
@@ -170,9 +243,8 @@ class Physics:
             )
         if not (self.spec.flux or self.spec.transport):
             return self
-        bare = replace(self, budget=None)
         t, cells = self.kelvin(pairs.x), self.kelvin(self.means(pairs.x))
-        parts = [bare.gap(t[a : a + _CHUNK], cells[a : a + _CHUNK]) for a in range(0, len(t), _CHUNK)]
+        parts = [self._gaps(t[a : a + _CHUNK], cells[a : a + _CHUNK]) for a in range(0, len(t), _CHUNK)]
         gaps = torch.cat(parts).flatten(0, 1)
         offset = gaps.mean(0)
         budget = Budget(offset, torch.quantile((gaps - offset).abs(), BEYOND, dim=0))
@@ -192,8 +264,8 @@ class Physics:
         """Left-hand side ``[N, H - 2, W - 2]`` and what explains it ``[N, H - 2, W - 2, F]`` of some pairs."""
         context = pairs.context(pairs.x.device).rows(start, start + _CHUNK)
         left, curvature = self._sides(self.kelvin(pairs.x[start : start + _CHUNK]), context)
-        waves = _waves(context)[..., None, None, :].expand(*curvature.shape, -1)
-        return left.flatten(0, 1), torch.cat([curvature[..., None], waves], -1).flatten(0, 1)
+        source = waves(context)[..., None, None, :].expand(*curvature.shape, -1)
+        return left.flatten(0, 1), torch.cat([curvature[..., None], source], -1).flatten(0, 1)
 
     def _sides(self, t: Tensor, context: Context) -> tuple[Tensor, Tensor]:
         assert context.coarse is not None
@@ -206,7 +278,7 @@ class Physics:
         c = self.predictors.variables.index(name)
         values = frames[:, :, c] * self.predictors.scale[c] + self.predictors.centre[c]
         rows, columns = self.rise
-        wind: Tensor = rows @ ((values[:, :-1] + values[:, 1:]) / 2) @ columns.T
+        wind: Tensor = rows @ ((values[:, :-1] + values[:, 1:]) / 2) @ columns.mT
         return wind
 
 
@@ -217,20 +289,6 @@ def balance(denoising: Tensor, physical: Tensor, head: Tensor, rho: float) -> Te
     )
     share = torch.where(two > 0, rho * one / two.clamp_min(1e-30), torch.zeros_like(one))
     return denoising + share.detach() * physical
-
-
-def _excess(values: Tensor, usual: Tensor, own: Tensor | None) -> Tensor:
-    """Huber's penalty on the size of values ``[B, ...]`` beyond the larger of usual and own, by row ``[B]``."""
-    allowed = usual if own is None else torch.maximum(own.abs(), usual)
-    beyond = ((values.abs() - allowed) / usual).clamp_min(0)
-    return torch.where(beyond < 1, beyond.square() / 2, beyond - 0.5).flatten(1).mean(1)
-
-
-def _waves(context: Context) -> Tensor:
-    """A constant, two waves of the day and one of the year between the frames ``[B, T - 1, 7]``."""
-    year, day = context.clock[:, :-1].unbind(-1)
-    angles = [2 * math.pi * day, 4 * math.pi * day, 2 * math.pi * year]
-    return torch.stack([torch.ones_like(day), *(f(a) for a in angles for f in (torch.cos, torch.sin))], -1)
 
 
 def _tensor(matrix: NDArray[np.float64]) -> Tensor:

@@ -192,11 +192,12 @@ class DiffusionTask:
         near = ratio < self.spec.physics.below
         if not near.any():
             return denoising
-        context = noised.context.where(near)
+        context = noised.context.where(near).grown(self.spec.autoencoder.factor)
+        physics = self.physics.at(context.place, (x.shape[-2], x.shape[-1]))
         # The decoder is frozen: it has no gradients of its own, and the mean is added back.
         decoded = self.codec.decode(estimate[near], context)
-        means = self.physics.means(x[near])
-        physical = self.physics(decoded, means, context, 1 / (1 + ratio[near] ** 2), x[near])
+        means = physics.means(x[near])
+        physical = physics(decoded, means, context, 1 / (1 + ratio[near] ** 2), x[near])
         head = [p for p in self.module.parameters() if p.ndim > 1][-1]
         return balance(denoising, physical, head, self.spec.physics.rho)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from finescale.errors import FinescaleError
 from finescale.fields.context import Context
 from finescale.prior.denoiser import Denoiser
 
@@ -35,11 +36,20 @@ class Validation:
     coarse: Tensor | None = None
     place: Tensor | None = None
 
+    def __post_init__(self) -> None:
+        if not self.mask.any():
+            raise FinescaleError(
+                f"training is judged by cells with values: none of the {len(self.x)} held-out crops has one; choose "
+                "more validation_windows, another seed or a larger crop"
+            )
+
     @torch.no_grad()
     def bands(self, denoiser: Denoiser, batch: int = 16) -> dict[float, float]:
         """Mean squared error per band, in units of the variance of each variable, geometric mean over these."""
         masks = self.mask.expand(len(self.x), *self.mask.shape[-3:])
         valid = masks.float().mean(dim=(0, 2, 3))
+        # All crops may miss a variable: the others are judged.
+        judged = (valid > 0).cpu()
         whole = Context(self.clock, None, self.coarse, self.place)
         errors = {}
         for band, level in enumerate(BANDS):
@@ -53,7 +63,7 @@ class Validation:
                 square = ((d - x).square() * mask).mean(dim=(1, 3, 4)).sum(0) / valid
                 total += square.double().cpu()
             relative = total / len(self.x) / self.spread.cpu().double() ** 2
-            errors[level] = float(relative.log().mean().exp())
+            errors[level] = float(relative[judged].log().mean().exp())
         return errors
 
     def _noise(self, band: int, window: int) -> Tensor:

@@ -210,10 +210,12 @@ class Settings(Section):
                 wanted = math.lcm(
                     self.coarse.factor, cells * prior.network.divisor, prior.mean.network.divisor
                 )
-                if prior.physics.rho:
+                least = self.coarse.factor * (prior.physics.block + 2)
+                if prior.physics.rho and prior.physics.flux and prior.crop < least:
                     raise ValueError(
-                        f"priors.{name}.physics.rho is {prior.physics.rho:g}: physics in the loss knows each coarse "
-                        "cell of the whole domain; set it to 0 or leave crop out"
+                        f"priors.{name}.crop is {prior.crop}: the flux balance needs a block of "
+                        f"{prior.physics.block} coarse cells with one more all around; choose {least} or more, a "
+                        "smaller physics.block, or set physics.flux to 0"
                     )
             else:
                 wanted = math.lcm(self.coarse.factor, prior.network.divisor)
