@@ -238,6 +238,10 @@ def test_physics_sees_the_whole_field_in_the_place_of_the_residual(task):
     assert torch.allclose(means, task.physics.means(part[1]))
 
 
+def test_the_weight_is_taken_where_all_of_the_estimate_passes_last(task):
+    assert task.last_layer is task.module.network.backbone.head.weight
+
+
 def test_nearly_pure_noise_is_no_field(task):
     assert float(task.loss(task.module, noised(task, 5.0))) == pytest.approx(0.0, abs=1e-10)
     assert task.physics.seen == []

@@ -1,6 +1,7 @@
 """The three trainings of a latent prior as tasks of the one loop: mean, autoencoder, diffusion."""
 
 from dataclasses import dataclass, replace
+from typing import cast
 
 import numpy as np
 import torch
@@ -198,8 +199,13 @@ class DiffusionTask:
         decoded = self.codec.decode(estimate[near], context)
         means = physics.means(x[near])
         physical = physics(decoded, means, context, 1 / (1 + ratio[near] ** 2), x[near])
-        head = [p for p in self.module.parameters() if p.ndim > 1][-1]
-        return balance(denoising, physical, head, self.spec.physics.rho)
+        return balance(denoising, physical, self.last_layer, self.spec.physics.rho)
+
+    @property
+    def last_layer(self) -> nn.Parameter:
+        """The weights that all of the estimate passes last."""
+        backbone = cast(nn.Module, self.module.network.backbone)
+        return [p for p in backbone.parameters() if p.ndim > 1][-1]
 
     def validate(self) -> tuple[float, dict[str, float]]:
         """The mean logarithmic error over noise bands, and the error of each."""
