@@ -42,7 +42,9 @@ class World:
         self.grid = Grid.from_dataset(fine)
         self.fine = fine.assign_coords(self.grid.coords())
         self.climate = None if self.square else GaussianClimate.from_dataset(self.open("climate").compute())
-        self.units = {str(n): str(field.attrs["units"]) for n, field in self.fine.data_vars.items()}
+        # A store lists its fields as the disk pleases.
+        names = sorted(map(str, self.fine.data_vars))
+        self.units = {name: str(self.fine[name].attrs["units"]) for name in names}
         self.train = self.between(self.fine, self.settings.split.train)
 
     def open(self, name: str) -> xr.Dataset:
