@@ -86,3 +86,11 @@ def test_a_period_too_short_for_its_parts_is_refused(short):
         FinescaleError, match=r"320 frames in 40 parts .* leave 2 in a row; lower training.folds"
     ):
         crossfit.climates(ds, whole, 40, WINDOW)
+
+
+def test_short_periods_are_cut_into_fewer_parts():
+    assert crossfit.usual(frames=480, window=9, order=8) == 4
+    assert crossfit.usual(frames=240, window=9, order=4) == 3
+    assert crossfit.usual(frames=240, window=9, order=8) == 1
+    assert crossfit.usual(frames=100, window=9, order=8) == 1
+    assert crossfit.usual(frames=240, window=1, order=60) == 1

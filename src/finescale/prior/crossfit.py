@@ -16,6 +16,10 @@ from finescale.prior.gaussian import GaussianClimate
 
 # Stretches of each part: parts that lie scattered know all seasons.
 STRETCHES = 4
+# Parts, if nobody asks for another number and the period is long enough.
+MOST = 4
+# Frames for each number of an autoregression that the other parts must leave.
+ENOUGH = 20
 # Frames that a search for patterns looks at, about.
 SKETCH = 4096
 
@@ -23,6 +27,14 @@ SKETCH = 4096
 def parts(frames: int, folds: int) -> NDArray[np.int64]:
     """The part that each frame belongs to ``[frames]``."""
     return np.arange(frames, dtype=np.int64) * folds * STRETCHES // frames % folds
+
+
+def usual(frames: int, window: int, order: int) -> int:
+    """As many parts as a period allows: stretches of two windows, and enough left to fit a climate; 1 for none."""
+    for folds in range(MOST, 1, -1):
+        if frames >= 2 * window * folds * STRETCHES and frames - frames // folds >= ENOUGH * (order + 1):
+            return folds
+    return 1
 
 
 def climates(ds: xr.Dataset, whole: GaussianClimate, folds: int, window: int) -> list[GaussianClimate]:

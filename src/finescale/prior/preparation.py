@@ -26,6 +26,7 @@ from finescale.prior.objective import Noised, NoiseLaw, add_noise, loss
 from finescale.prior.processes import share
 from finescale.prior.schedule import Schedule
 from finescale.prior.spec import PriorSpec, TrainingSpec
+from finescale.prior.tiling import Tiles
 from finescale.prior.validation import Validation, score
 
 
@@ -135,20 +136,8 @@ def prepare(
             gaussian=gaussian,
         ).to(device)
     denoiser.bf16 = training.precision == "bf16" or (training.precision == "auto" and bf16_is_fast(device))
-    folds = training.folds if isinstance(denoiser, WienerDenoiser) and gaussian is not None else 1
-    loader = WindowLoader(
-        ds,
-        scaling,
-        mask,
-        window=spec.window,
-        batch=training.batch,
-        seed=training.seed,
-        pool_frames=training.pool_frames,
-        pool_steps=training.pool_steps,
-        share=share(),
-        part=crossfit.parts(ds.sizes["time"], folds),
-        tiles=denoiser.tiles,
-    )
+    folds = _folds(ds, denoiser, spec, gaussian)
+    part = crossfit.parts(ds.sizes["time"], folds)
     schedule = build_schedule(spec, float(spread.mean()), mask[0].size)
     return Training(
         spec=spec,
@@ -160,12 +149,46 @@ def prepare(
             training.noise_std,
             training.noise_tail,
         ),
-        loader=loader,
+        loader=_loader(ds, scaling, mask, spec, part, denoiser.tiles),
         validation=_validation(validation, spec, scaling, denoiser, spread, device),
         gaussian=None if gaussian is None else gaussian.to(device),
         climates=[c.to(device) for c in _climates(ds, gaussian, folds, spec.window)],
-        facts=facts | {"schedule": schedule.to_dict(), "bf16": denoiser.bf16},
+        facts=facts | {"schedule": schedule.to_dict(), "bf16": denoiser.bf16, "folds": folds},
         identity=_identity(spec, facts),
+    )
+
+
+def _folds(
+    ds: xr.Dataset, denoiser: Preconditioned, spec: PriorSpec, gaussian: GaussianClimate | None
+) -> int:
+    """Parts of the period that are learned from with climates of their own."""
+    if not isinstance(denoiser, WienerDenoiser) or gaussian is None:
+        return 1
+    order = gaussian.phi.shape[1]
+    return spec.training.folds or crossfit.usual(ds.sizes["time"], spec.window, order)
+
+
+def _loader(
+    ds: xr.Dataset,
+    scaling: Scaling,
+    mask: NDArray[np.bool_],
+    spec: PriorSpec,
+    part: NDArray[np.int64],
+    tiles: Tiles | None,
+) -> WindowLoader:
+    training = spec.training
+    return WindowLoader(
+        ds,
+        scaling,
+        mask,
+        window=spec.window,
+        batch=training.batch,
+        seed=training.seed,
+        pool_frames=training.pool_frames,
+        pool_steps=training.pool_steps,
+        share=share(),
+        part=part,
+        tiles=tiles,
     )
 
 

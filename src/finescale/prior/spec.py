@@ -64,7 +64,8 @@ class TrainingSpec:
         checkpoint_every: steps between two checkpoints.
         pool_frames: frames that the loader holds at once.
         pool_steps: steps served by one pool.
-        folds: parts of the period; each is learned from with a climate fitted without it. 1 for the one climate.
+        folds: parts of the period; each is learned from with a climate fitted without it. 1 for the one climate, None
+            for as many as the period allows, four at most.
         seed: of initial weights, windows, noise and dropped context.
     """
 
@@ -89,7 +90,7 @@ class TrainingSpec:
     checkpoint_every: int = 500
     pool_frames: int = 4096
     pool_steps: int = 100
-    folds: int = 4
+    folds: int | None = None
     seed: int = 0
 
 

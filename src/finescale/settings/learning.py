@@ -70,8 +70,10 @@ class Training(Section):
     validation_windows: int = Field(64, ge=1)
     patience: int = Field(0, ge=0)
     checkpoint_every: int = Field(500, ge=1)
-    folds: int = Field(
-        4, ge=1, description="Parts of the period; each is learned from with a climate fitted without it."
+    folds: int | None = Field(
+        None,
+        ge=1,
+        description="Parts of the period, each learned from with a climate fitted without it; left out, up to four.",
     )
 
 
