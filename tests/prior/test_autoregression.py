@@ -36,6 +36,16 @@ def test_impossible_autocovariances_become_stable_models():
     assert np.abs(np.roots(np.r_[1, -phi[0]])).max() < 1
 
 
+def test_a_series_as_smooth_as_a_bell_survives_single_precision():
+    """Its past foretells it to machine precision; the model keeps its first lags and stays a covariance."""
+    rho = np.exp(-(np.arange(9.0)[None] ** 2) / 200)
+    phi, error = levinson(rho)
+    assert error[0] >= 0.99e-6
+    found = correlation(phi.astype(np.float32).astype(np.float64), 72)
+    np.testing.assert_allclose(found[0, :4], rho[0, :4], atol=1e-3)
+    assert np.linalg.eigvalsh(toeplitz(found)[0]).min() > -1e-9
+
+
 @pytest.mark.parametrize("length", [2, 40])
 def test_simulation_has_the_model_covariance(length):
     phi, _ = levinson(damped(4))

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from finescale.guidance.conditions import Conditions
+from finescale.guidance.factor import factored
 from finescale.guidance.observation import Observation, Source
 from finescale.guidance.seen import Seen, through_bands, through_eofs
 from finescale.prior.autoregression import toeplitz
@@ -107,7 +108,7 @@ class _Typical:
             part = whole.only(c, self.cells)
             matrix = through_eofs(time[:modes], part, part) + through_bands(time[modes:], part, part)
             matrix.diagonal().add_(source.error[c].double() + 1e-6 * matrix.diagonal().mean())
-            self.pairs.append((matrix, torch.linalg.cholesky(matrix)))
+            self.pairs.append((matrix, factored(matrix, 1e-6 * float(matrix.diagonal().mean()))))
 
     def variances(self, anomalies: Tensor, after: int) -> NDArray[np.float64]:
         """Variance of each variable's whitened anomalies ``[K, C, n]`` in the span after an hour, ``[C]``.
@@ -122,7 +123,7 @@ class _Typical:
             known = torch.isfinite(r)
             r, count = r[known, None], int(known.sum())
             if count < len(known):
-                factor = torch.linalg.cholesky(matrix[known][:, known])
+                factor = factored(matrix[known][:, known], 1e-6 * float(matrix.diagonal().mean()))
             white = torch.linalg.solve_triangular(factor, r, upper=False)
             out.append((BELIEF + float(white.square().sum())) / (BELIEF + count))
         logs = np.log(out)

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from finescale.guidance.factor import factored
 from finescale.guidance.iterative import System, middle_factor
 from finescale.guidance.moving import SHARE, MovingModes
 from finescale.guidance.observation import Segment, Source
@@ -178,6 +179,4 @@ class ClimateCovariance:
             off = ~segment.mask
             matrix[off], matrix[:, off] = 0, 0
             matrix.diagonal()[off] = 1
-        # Of a matrix that is symmetric up to rounding only the lower half is read.
-        factor: Tensor = torch.linalg.cholesky(matrix)
-        return factor
+        return factored(matrix, self.jitter * float(scale))

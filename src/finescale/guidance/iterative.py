@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from finescale.guidance.factor import factored
 from finescale.guidance.seen import Seen, through_eofs
 
 
@@ -75,5 +76,4 @@ def middle_factor(seen: Seen, time: tuple[Tensor, Tensor], error: Tensor) -> Ten
         own = slice(c * seen.size, (c + 1) * seen.size)
         alone[own, own] += time[1][place, at, at] * block
     alone.diagonal().add_(error.view(time[0].shape[1], -1)[at.start])
-    factor: Tensor = torch.linalg.cholesky(alone)
-    return factor
+    return factored(alone, 1e-6 * float(alone.diagonal().mean()))

@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 # A reflection coefficient of one is an undamped wave: its Toeplitz matrix is singular.
 _EDGE = 0.9999
+# Share of the variance that its past never foretells: very smooth series would else have coefficients that the single
+# precision of a file turns into those of an impossible one.
+_UNFORETOLD = 1e-6
 
 
 def levinson(autocovariance: Array) -> tuple[Array, Array]:
@@ -19,13 +22,15 @@ def levinson(autocovariance: Array) -> tuple[Array, Array]:
     Returns:
         Coefficients ``[N, p]`` of ``x_t = sum_j phi_j x_{t-j} + e_t`` and innovation variance ``[N]``.
         Reflection coefficients are kept inside the unit circle, so every model is stable whatever the
-        sampling error.
+        sampling error; once nearly all is foretold, further lags add nothing.
     """
     n, order = autocovariance.shape[0], autocovariance.shape[1] - 1
     phi, error = np.zeros((n, order)), np.maximum(autocovariance[:, 0], 1e-30)
+    least = _UNFORETOLD * error
     for m in range(order):
         past = np.einsum("nj,nj->n", phi[:, :m], autocovariance[:, m:0:-1]) if m else np.zeros(n)
-        kappa = np.clip((autocovariance[:, m + 1] - past) / error, -_EDGE, _EDGE)
+        most = np.minimum(np.sqrt(np.maximum(1 - least / error, 0)), _EDGE)
+        kappa = np.clip((autocovariance[:, m + 1] - past) / error, -most, most)
         phi[:, :m] = phi[:, :m] - kappa[:, None] * phi[:, :m][:, ::-1]
         phi[:, m] = kappa
         error = error * (1 - kappa**2)
