@@ -47,7 +47,7 @@ def climates(ds: xr.Dataset, whole: GaussianClimate, folds: int, window: int) ->
         window: frames that are learned from together.
     """
     frames, order = ds.sizes["time"], whole.phi.shape[1]
-    longest = min(int(np.bincount(stretch).max()) for stretch in _stretches(ds, folds))
+    longest = min(int(np.bincount(stretch, minlength=1).max()) for stretch in _stretches(ds, folds))
     needed = 4 * (order + 1)
     if longest < window or frames - frames // folds < needed:
         raise FinescaleError(

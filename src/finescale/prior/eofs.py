@@ -143,8 +143,8 @@ def measure(
     """
     m, groups = len(patterns.owner), groups_of(patterns.owner, patterns.edges, variables)
     lagged, waves = np.zeros((order + 1, m, m)), np.zeros((order + 1, len(groups)))
-    lost, pairs, frames = np.zeros((order + 1, len(groups))), np.zeros((order + 1, 1)), 0
-    ends: list[list[Array]] = [[np.zeros((0, m))] for _ in range(order + 1)]
+    ends, lost = np.zeros_like(lagged), np.zeros_like(waves)
+    pairs, frames = np.zeros((order + 1, 1)), 0
     tail_y, tail_r = np.zeros((0, m)), np.zeros((0, variables, patterns.edges[-1]), np.float32)
 
     def energy(a: NDArray[np.float32], b: NDArray[np.float32]) -> Array:
@@ -152,8 +152,8 @@ def measure(
         return np.asarray(np.add.reduceat(product, patterns.edges[:-1], axis=1).ravel())
 
     def alone(lag: int, y: Array, r: NDArray[np.float32]) -> None:
-        """Keep frames that have no partner on one side."""
-        ends[lag].append(y)
+        """Count frames that have no partner on one side."""
+        ends[lag] += y.T @ y / 2
         lost[lag] += energy(r, r) / 2
 
     for _, block in anomalies(1):
@@ -169,17 +169,17 @@ def measure(
             waves[lag] += energy(long_r[kept], long_r[kept - lag])
             pairs[lag] += len(kept)
             first = np.arange(len(long_y) - len(block), len(long_y) - have)
-            single = np.concatenate([first, broken, broken - lag])
-            alone(lag, long_y[single], long_r[single])
+            without = np.concatenate([first, broken, broken - lag])
+            if len(without):
+                alone(lag, long_y[without], long_r[without])
         tail_y, tail_r = long_y[len(long_y) - order :], long_r[len(long_r) - order :]
         frames = last
     for lag in range(1, order + 1):
         alone(lag, tail_y[len(tail_y) - lag :], tail_r[len(tail_r) - lag :])
     rotation, rotated = _rotate(lagged / frames)
-    own = np.einsum("lkk->lk", rotated) * frames
-    single_y = np.stack([np.square(np.concatenate(y) @ rotation).sum(0) / 2 for y in ends])
+    own, single = (np.einsum("lkk->lk", part) for part in (rotated * frames, rotation.T @ ends @ rotation))
     pairs = np.maximum(pairs, 1)
-    series = own[0] / frames - (own[0] - single_y - own) / pairs
+    series = own[0] / frames - (own[0] - single - own) / pairs
     residual = waves[0] / frames - (waves[0] - lost - waves) / pairs
     return Moments(rotation, series.T, rotated, residual.T, frames)
 
