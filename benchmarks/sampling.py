@@ -123,7 +123,35 @@ def peer(
     return wall * 256 / steps, cpu * 256 / steps, wave.evaluations[0] * 256 // steps
 
 
-def main() -> None:
+def contenders() -> list[tuple[str, GuidanceSpec, SamplerSpec, WindowSpec]]:
+    """Ours: the method of params.yaml, and two others."""
+    wanted = load_settings(ROOT / "params.yaml").downscale.finescale
+    default = SamplerSpec(**wanted.sampler.model_dump()), WindowSpec(**wanted.windows.model_dump())
+    usual = SamplerSpec(steps=8), WindowSpec()
+    cov, handover = GuidanceSpec("gaussian-cov"), GuidanceSpec("mmps", iterations=0, above=3.0)
+    return [
+        ("the default", cov, *default),
+        ("gaussian-cov, 2m 8", cov, *usual),
+        ("hand-over at 3, 2m 8", handover, *usual),
+    ]
+
+
+class Watch:
+    """Counts the processor seconds of a network."""
+
+    def __init__(self, network: torch.nn.Module) -> None:
+        self.spent, forward = 0.0, network.forward
+
+        def watched(*inputs: object) -> Tensor:
+            begin = time.process_time()
+            out = forward(*inputs)
+            self.spent += time.process_time() - begin
+            return out
+
+        network.forward = watched
+
+
+def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -135,7 +163,11 @@ def main() -> None:
     parser.add_argument("--modes", type=int, default=384)
     parser.add_argument("--channels", type=int, nargs="+", default=[32, 64, 64])
     parser.add_argument("--peer-steps", type=int, default=4)
-    args = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = options()
     ds = weather(args.cells, 1500)
     scaling = Scaling("mean-std", tuple(UNITS), (0.0,) * 4, (1.0,) * 4)
     gaussian = GaussianClimate.fit(ds, scaling, modes=args.modes)
@@ -154,16 +186,7 @@ def main() -> None:
     prior = Prior(
         ours, build_schedule(spec, 1.0, args.cells**2), scaling, spec, {"units": UNITS, "grid": grid_of(ds)}
     )
-    spent = [0.0]
-    forward = ours.network.forward
-
-    def watched(*inputs: object) -> Tensor:
-        begin = time.process_time()
-        out = forward(*inputs)
-        spent[0] += time.process_time() - begin
-        return out
-
-    ours.network.forward = watched
+    watch = Watch(ours.network)
     print(f"{args.cells}x{args.cells}x4, {args.hours} h, {args.members} members, window {args.window}, "
           f"{parameters(ours) / 1e6:.2f} M parameters, {torch.get_num_threads()} threads")  # fmt: skip
     print(f"{'scheme':<40}{'evaluations':>12}{'wall s':>9}{'cpu s':>9}{'ratio':>8}{'outside network':>17}")
@@ -173,30 +196,19 @@ def main() -> None:
             f"{'peer: 256 steps, stride 1, eager fp32':<40}{count:>12}{wall:>9.1f}{cpu:>9.1f}{1:>8.1f}",
             flush=True,
         )
-        wanted = load_settings(ROOT / "params.yaml").downscale.finescale
-        default, windows = (
-            SamplerSpec(**wanted.sampler.model_dump()),
-            WindowSpec(**wanted.windows.model_dump()),
-        )
-        cov, handover = GuidanceSpec("gaussian-cov"), GuidanceSpec("mmps", iterations=0, above=3.0)
-        usual = SamplerSpec(steps=8), WindowSpec()
-        for label, guidance, (sampler, cover) in (
-            ("the default", cov, (default, windows)),
-            ("gaussian-cov, 2m 8", cov, usual),
-            ("hand-over at 3, 2m 8", handover, usual),
-        ):
+        for label, guidance, sampler, cover in contenders():
             for bf16 in (False, True):
                 if bf16 and not bf16_is_fast(torch.device("cpu")):
                     continue
-                ours.bf16, spent[0] = bf16, 0.0
+                ours.bf16 = bf16
                 method = GenerativeDownscaler(
                     prior, coarsening, UNITS, sampler, guidance, cover, group=args.members
                 )
                 count = method.plan(coarse, members=args.members).evaluations
-                spent[0] = 0.0
+                watch.spent = 0.0
                 mine, took = timed(lambda m=method: m(coarse, members=args.members, seed=0))
                 name = f"{label}, {'bf16' if bf16 else 'fp32'}"
-                print(f"{name:<40}{count:>12}{mine:>9.1f}{took:>9.1f}{cpu / took:>8.1f}{1 - spent[0] / took:>16.0%}",
+                print(f"{name:<40}{count:>12}{mine:>9.1f}{took:>9.1f}{cpu / took:>8.1f}{1 - watch.spent / took:>16.0%}",
                       flush=True)  # fmt: skip
 
 

@@ -18,6 +18,7 @@ def factored(matrix: Tensor, jitter: float) -> Tensor:
         matrix: symmetric; only its lower half is read.
         jitter: what the diagonal may be raised by without harm.
     """
+    factor: Tensor
     factor, fault = torch.linalg.cholesky_ex(matrix)
     for power in range(TRIES):
         if not bool(fault):
@@ -29,5 +30,4 @@ def factored(matrix: Tensor, jitter: float) -> Tensor:
             "what is observed has a covariance that can be factored: that of the fitted climate cannot, with its "
             f"diagonal raised by {jitter * 10 ** (TRIES - 1):.2g}; fit it to a longer period or lower climate.order"
         )
-    whole: Tensor = factor
-    return whole
+    return factor

@@ -117,7 +117,7 @@ class GaussianClimate(nn.Module):
 
     def with_tensors(self, tensors: dict[str, NDArray[Any]]) -> "GaussianClimate":
         """The same climate with other arrays."""
-        return type(self)(self.scaling, self.harmonics, self.step, tensors)
+        return GaussianClimate(self.scaling, self.harmonics, self.step, tensors)
 
     def mean(self, clock: Tensor) -> Tensor:
         """The mean at ``clock [..., 2]``: ``[..., C, H, W]``."""

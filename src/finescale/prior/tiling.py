@@ -63,7 +63,6 @@ class Tiles:
                 f"tiles overlap by less than their size: {self.overlap} of {self.size} cells; choose an overlap "
                 f"from 0 to {self.size - 1}"
             )
-
         if self._shared % self.step:
             raise FinescaleError(
                 f"tiles begin on whole coarse cells, {self.step} cells a side: overlap is {self.overlap}; choose a "
