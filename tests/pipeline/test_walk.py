@@ -102,7 +102,7 @@ def test_a_stage_that_takes_too_long_is_stopped_with_all_that_it_started(
 
 
 def test_stop_ends_what_runs_and_begins_nothing_more(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    slow(f"sleep 60 & echo $! > {tmp_path}/pid; wait", monkeypatch)
+    slow(f"sleep 60 & echo $! > {tmp_path}/part; mv {tmp_path}/part {tmp_path}/pid; wait", monkeypatch)
     dvc = DvcExecutor(tmp_path)
     failed: list[str] = []
 
