@@ -79,7 +79,7 @@ class ClimateCovariance:
         observed values, and only the wanted frames are ever built as fields.
         """
         climate, modes = self.climate, len(self.climate.variance)
-        kernels, moving = self._kernels(segment, like.shape[1], sigma, own), self._together(segment, sigma)
+        kernels, moving = self._kernels(segment, like.shape[1], sigma, own), self._together(segment)
         frames = own.stop - own.start
         parts = [like.new_zeros(len(u), frames, g.span.stop - g.span.start) for g in climate.groups]
         series = like.new_zeros(len(u), frames, modes)
@@ -103,7 +103,7 @@ class ClimateCovariance:
         key = (segment.layout, frames, sigma, own.start, own.stop)
         if key not in self._times:
             wanted = torch.eye(frames, dtype=torch.float64)[own]
-            moving = self._together(segment, sigma)
+            moving = self._together(segment)
             found = [self._time(frames, sigma, wanted, view.time) for _, view in segment.parts]
             if moving:
                 for time in found:
@@ -141,9 +141,9 @@ class ClimateCovariance:
         kept = variance * sigma**2 / (variance + sigma**2)
         return (left @ axes * kept[:, None]) @ (right @ axes).mT
 
-    def _together(self, segment: Segment, sigma: float) -> MovingModes | None:
-        """The leading EOFs at all lags, where draws do not take them one by one and the system is factored."""
-        if math.isinf(sigma) or segment.size > self.dense or not self.climate.cross.shape[1]:
+    def _together(self, segment: Segment) -> MovingModes | None:
+        """The leading EOFs at all lags, where the climate knows them together and the system is factored."""
+        if segment.size > self.dense or not self.climate.cross.shape[1]:
             return None
         frames = segment.parts[0][1].stop - segment.parts[0][1].first
         if self._moving is None or self._moving.ring < SHARE * frames:
@@ -158,7 +158,7 @@ class ClimateCovariance:
         return self._seen[id(source)][1]
 
     def _factor(self, segment: Segment, frames: int, sigma: float) -> Tensor:
-        moving = self._together(segment, sigma)
+        moving = self._together(segment)
         modes, lead, rows = len(self.climate.variance), moving.count if moving else 0, []
         for source, view in segment.parts:
             here = self._source(source)

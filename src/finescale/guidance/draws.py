@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from finescale.fields.noise import Noise, normals
+from finescale.guidance.moving import MovingModes
 from finescale.guidance.observation import Segment
 from finescale.prior.gaussian import GaussianClimate
 
@@ -22,13 +23,16 @@ MODES, CELLS, ERRORS, USES = 2**32, 2**32 + 1, 2**32 + 2, 3
 # Energy of a moving average that may be cut off.
 TAIL = 1e-6
 LAGS = 1024
+# Hours of the ring on which EOFs are drawn together: twice what they remember of one another.
+RING = 384
 
 
 class ClimateDraws:
     """Anomalies of a climate given its sight under white noise; unconditional where the noise is infinite.
 
     Args:
-        climate: every EOF and every band of waves on its own.
+        climate: its leading EOFs together, where it knows how they depend on one another, every other one and every
+            band of waves by itself.
         noise: the source of randomness.
         sigma: noise level.
         use: number of this independent use of the noise.
@@ -40,14 +44,22 @@ class ClimateDraws:
             _moving_average(torch.from_numpy(rho), sigma)
             for rho in (climate.autocovariance(LAGS), climate.residual_autocovariance(LAGS))
         )
+        self._lead = _together(climate, sigma)
+        self._modes = self._modes[self._lead.shape[1] :]
         self._names = type(noise)(noise.seed, ("modes",), (1, len(climate.variance)))
 
     def __call__(self, members: tuple[int, ...], first: int, stop: int) -> Tensor:
         """Draws ``[M, T, C, H, W]`` of the hours [first, stop)."""
-        climate, skip = self.climate, USES * self.use
-        half = self._modes.shape[1] // 2
-        white = self._names(members, range(first - half, stop + half), MODES + skip)[:, :, 0, 0]
-        series = _convolve(white, self._modes, stop - first)
+        climate, skip, lead = self.climate, USES * self.use, self._lead.shape[1]
+        halves = [self._lead.shape[0] // 2, self._modes.shape[1] // 2]
+        wide = max(halves)
+        white = self._names(members, range(first - wide, stop + wide), MODES + skip)[:, :, 0, 0]
+        near, far = (white[:, wide - half : white.shape[1] - wide + half] for half in halves)
+        series = white.new_empty(len(members), stop - first, white.shape[-1])
+        if lead:
+            series[..., :lead] = _convolve_together(near[..., :lead], self._lead, stop - first)
+        if lead < series.shape[-1]:
+            series[..., lead:] = _convolve(far[..., lead:], self._modes, stop - first)
         half = self._cells.shape[1] // 2
         grain = self.noise(members, range(first - half, stop + half), CELLS + skip)
         white, parts = grain.flatten(-2), []
@@ -106,15 +118,28 @@ def _moving_average(rho: Tensor, sigma: float) -> Tensor:
     if math.isfinite(sigma):
         power = power * sigma**2 / (power + sigma**2)
     kernel = torch.fft.fftshift(torch.fft.irfft(power.sqrt(), n=ring.shape[1]), dim=1)
-    middle = ring.shape[1] // 2
-    energy = kernel.square()
+    middle, half = ring.shape[1] // 2, _half(kernel.square())
+    cut: Tensor = kernel[:, middle - half : middle + half + 1]
+    return cut.float()
+
+
+def _together(climate: GaussianClimate, sigma: float) -> Tensor:
+    """The same for the leading EOFs that depend on one another ``[2 L + 1, J, J]``; J = 0 where each is alone."""
+    if not climate.cross.shape[1]:
+        return torch.zeros(1, 0, 0)
+    kernel = MovingModes(climate.lead_covariances, RING // 2).average(sigma)
+    middle, half = len(kernel) // 2, _half(kernel.square().sum(2).T)
+    return kernel[middle - half : middle + half + 1].float()
+
+
+def _half(energy: Tensor) -> int:
+    """Lags on either side of the middle that hold all but the tail of each row's energy ``[N, lags]``."""
+    middle = energy.shape[1] // 2
     outside = energy.sum(1, keepdim=True) - torch.stack(
         [energy[:, middle - half : middle + half + 1].sum(1) for half in range(middle)], 1
     )
     small = (outside <= TAIL * energy.sum(1, keepdim=True)).all(0)
-    half = int(small.float().argmax()) if bool(small.any()) else middle - 1
-    cut: Tensor = kernel[:, middle - half : middle + half + 1]
-    return cut.float()
+    return int(small.float().argmax()) if bool(small.any()) else middle - 1
 
 
 def _convolve(white: Tensor, kernel: Tensor, length: int) -> Tensor:
@@ -123,6 +148,14 @@ def _convolve(white: Tensor, kernel: Tensor, length: int) -> Tensor:
     product = torch.fft.rfft(white, dim=1) * torch.fft.rfft(kernel.T, n=size, dim=0)
     whole: Tensor = torch.fft.irfft(product, n=size, dim=1)
     return whole[:, kernel.shape[1] - 1 :][:, :length]
+
+
+def _convolve_together(white: Tensor, kernel: Tensor, length: int) -> Tensor:
+    """The same with matrices ``[2 L + 1, N, N]`` between all series."""
+    size = white.shape[1]
+    product = torch.fft.rfft(kernel, n=size, dim=0) @ torch.fft.rfft(white, dim=1).permute(1, 2, 0)
+    whole: Tensor = torch.fft.irfft(product, n=size, dim=0).permute(2, 0, 1)
+    return whole[:, len(kernel) - 1 :][:, :length]
 
 
 def _filter(white: Tensor, kernel: Tensor, length: int) -> Tensor:

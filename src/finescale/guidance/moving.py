@@ -40,13 +40,26 @@ class MovingModes:
         self._values = values.clamp_min(0)
         self._powers: OrderedDict[float, Tensor] = OrderedDict()
 
+    def average(self, sigma: float) -> Tensor:
+        """Matrices ``[ring, J, J]`` whose moving average of white noise has the covariance C_t; the middle is lag 0."""
+        kernel: Tensor = torch.fft.irfft(self._whole(self._left(sigma).sqrt()), n=self.ring, dim=0)
+        middle: Tensor = torch.fft.fftshift(kernel, dim=0)
+        return middle
+
+    def _left(self, sigma: float) -> Tensor:
+        v = self._values
+        left: Tensor = v if math.isinf(sigma) else v * sigma**2 / (v + sigma**2)
+        return left
+
+    def _whole(self, values: Tensor) -> Tensor:
+        """Hermitian matrices of all frequencies with other eigenvalues ``[F, J]``."""
+        whole: Tensor = (self._vectors * values[:, None].to(self._vectors)) @ self._vectors.mH
+        return whole
+
     def power(self, sigma: float) -> Tensor:
         """C_t at every frequency of the ring ``[F, J, J]``, complex."""
         if sigma not in self._powers:
-            v = self._values
-            left = v if math.isinf(sigma) else v * sigma**2 / (v + sigma**2)
-            whole = (self._vectors * left[:, None].to(self._vectors)) @ self._vectors.mH
-            self._powers[sigma] = whole.to(torch.complex64)
+            self._powers[sigma] = self._whole(self._left(sigma)).to(torch.complex64)
             while len(self._powers) > KEPT:
                 self._powers.popitem(last=False)
         self._powers.move_to_end(sigma)

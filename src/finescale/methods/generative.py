@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -223,12 +223,11 @@ class GenerativeDownscaler(OnOperator):
         return Scene(self.prior, given, coarse, self.device, self.context_weight, nudge, activity)
 
     def _waves(self, scene: Scene, members: int, seed: int, first: int = 0) -> list[Wave]:
-        known = None if self._climate is None else ClimateCovariance(self._climate)
-        return [self._wave(scene, group, seed, known) for group in self._groups(members, first)]
+        one, groups = self._wave(scene, seed), self._groups(members, first)
+        return [replace(one, members=m, states={}, means={}, memories={}) for m in groups]
 
-    def _wave(
-        self, scene: Scene, members: tuple[int, ...], seed: int, covariance: ClimateCovariance | None
-    ) -> Wave:
+    def _wave(self, scene: Scene, seed: int) -> Wave:
+        covariance = None if self._climate is None else ClimateCovariance(self._climate)
         given, linear = scene.given, self.prior.codec.linear
         _, rows, columns = self.prior.denoiser.mask.shape
         noise = Noise(seed, self.prior.channels, (rows, columns), given.pace, self.sampler.memory)
@@ -242,7 +241,7 @@ class GenerativeDownscaler(OnOperator):
             observation=scene.observation(),
             levels=levels(self.sampler),
             noise=noise,
-            members=members,
+            members=(),
             first=given.first,
             stop=given.stop,
             block=self._block(given, guidance),

@@ -119,6 +119,7 @@ class Moments:
         rotation: eigenvectors of the joint covariance of the patterns, ``[M, K]``, K = M.
         autocovariance: of each joint EOF's series, lags 0 to p, ``[K, p + 1]``.
         lagged: covariances of all EOFs' series at lags 0 to p, ``E[z_t z_{t-h}^T]``, ``[p + 1, K, K]``.
+        sure: the same divided by all frames.
         residual: autocovariance of the unexplained part of each group, summed over its waves, ``[G, p + 1]``.
         frames: number of frames seen.
     """
@@ -126,6 +127,7 @@ class Moments:
     rotation: Array
     autocovariance: Array
     lagged: Array
+    sure: Array
     residual: Array
     frames: int
 
@@ -138,8 +140,8 @@ def measure(
     Lagged pairs run across block borders but not across gaps of the time axis (``segment [N]`` numbers its
     unbroken stretches). A covariance at a lag is that at lag 0 less what the pairs differ by, so that frames at
     the ends of stretches, which have no partner, neither add to the increments nor take from them: the usual
-    estimator, which divides by all frames, would make smooth weather rough. Between EOFs it serves all the same,
-    for it alone leaves covariances that some process can have.
+    estimator, which divides by all frames, would make smooth weather rough. That one alone always leaves
+    covariances between EOFs that some process can have; ``joint.possible`` goes towards it as far as it must.
     """
     m, groups = len(patterns.owner), groups_of(patterns.owner, patterns.edges, variables)
     lagged, waves = np.zeros((order + 1, m, m)), np.zeros((order + 1, len(groups)))
@@ -176,12 +178,14 @@ def measure(
         frames = last
     for lag in range(1, order + 1):
         alone(lag, tail_y[len(tail_y) - lag :], tail_r[len(tail_r) - lag :])
-    rotation, rotated = _rotate(lagged / frames)
-    own, single = (np.einsum("lkk->lk", part) for part in (rotated * frames, rotation.T @ ends @ rotation))
     pairs = np.maximum(pairs, 1)
-    series = own[0] / frames - (own[0] - single - own) / pairs
     residual = waves[0] / frames - (waves[0] - lost - waves) / pairs
-    return Moments(rotation, series.T, rotated, residual.T, frames)
+    sure = lagged / frames
+    lagged = sure[0] - (lagged[0] - ends - lagged) / pairs[..., None]
+    rotation = _axes(sure[0])
+    lagged, sure = (rotation.T @ part @ rotation for part in (lagged, sure))
+    series = np.einsum("lkk->kl", lagged)
+    return Moments(rotation, series, lagged, sure, residual.T, frames)
 
 
 def _split(
@@ -196,8 +200,7 @@ def _split(
     return y, rest
 
 
-def _rotate(lagged: Array) -> tuple[Array, Array]:
-    """The axes of the covariance at lag 0, large ones first, and all covariances along them."""
-    variance, rotation = np.linalg.eigh((lagged[0] + lagged[0].T) / 2)
-    rotation = rotation[:, np.argsort(-variance)]
-    return rotation, rotation.T @ lagged @ rotation
+def _axes(covariance: Array) -> Array:
+    """The axes of the covariance at lag 0, large ones first."""
+    variance, rotation = np.linalg.eigh((covariance + covariance.T) / 2)
+    return np.asarray(rotation[:, np.argsort(-variance)])

@@ -16,6 +16,7 @@ from finescale.fields.scaling import Scaling
 from finescale.prior import autoregression, climatology, eofs
 from finescale.prior.bands import Bands, band_edges
 from finescale.prior.climatology import Harmonics
+from finescale.prior.joint import TOGETHER, possible
 
 _BLOCK = 256
 
@@ -70,7 +71,8 @@ def fit_arrays(
     found = eofs.find_patterns(anomalies, channels, edges, modes, every=sketch_every)
     moments = eofs.measure(anomalies, found, channels, order, segments(ds["time"]))
     lead = min(joint, len(found.owner)) if order >= 2 else 0
-    cross = moments.lagged[:3, :lead, :lead] if lead else np.zeros((0, 0, 0))
+    near = (part[: TOGETHER + 1, :lead, :lead] for part in (moments.lagged, moments.sure))
+    cross = possible(*near) if lead else np.zeros((0, 0, 0))
     arrays: dict[str, NDArray[Any]] = {"coefficients": coefficients, "cross": cross, "trust": np.ones(1)}
     return basis, _arrays(moments, found, mask) | arrays
 

@@ -1,10 +1,9 @@
 """The linear-Gaussian model of fine weather.
 
-``x = mean(season, hour) + sum_k z_k(t) EOF_k + r``: joint EOFs of all variables whose series z_k are
-independent autoregressions, and a residual that is white within each band of cosine waves of each variable, with
-its own autoregression in time, orthogonal to the EOFs. One object serves three times: as a baseline, as the
-covariance of the guidance, and as the Wiener denoiser that the network corrects. Everything is in scaled units
-(see ``fields.scaling``); a variable's masked cells count as zero.
+``x = mean(season, hour) + sum_k z_k(t) EOF_k + r``: joint EOFs of all variables whose series z_k are autoregressions,
+and a residual that is white within each band of cosine waves of each variable, with its own autoregression in time,
+orthogonal to the EOFs. One object serves three times: as a baseline, as the covariance of the guidance, and as the
+Wiener denoiser that the network corrects. All in scaled units (``fields.scaling``); masked cells count as zero.
 """
 
 from typing import Any
@@ -46,9 +45,9 @@ class GaussianClimate(nn.Module):
         residual_variance: per wave of each group that is free of patterns, ``[G]``.
         residual_phi: autoregression of the residual, ``[G, p]``.
         mask: valid cells, ``[C, H, W]``; the state is zero elsewhere.
-        cross: covariances between the leading J EOFs at lags 0 to 2, ``[3, J, J]``; empty if all are
-            independent. The Wiener denoiser of a window of at most p + 1 frames uses them; longer windows,
-            draws and ``autocovariance`` take every EOF on its own, which long series need.
+        cross: covariances between the leading J EOFs at lags 0 to q, ``[q + 1, J, J]``; empty if all are
+            independent. The Wiener denoiser of a window of at most p + 1 frames uses them, and so do guidance and
+            draws; a longer window and ``autocovariance`` take every EOF on its own.
         trust: how far the leading EOFs are taken together; the law is a mixture of that and of each alone.
     """
 
@@ -119,6 +118,10 @@ class GaussianClimate(nn.Module):
         """The same climate with other arrays."""
         return GaussianClimate(self.scaling, self.harmonics, self.step, tensors)
 
+    def apart(self) -> "GaussianClimate":
+        """The same climate with every EOF on its own."""
+        return self.with_tensors(self.tensors() | {"cross": np.zeros((0, 0, 0))})
+
     def mean(self, clock: Tensor) -> Tensor:
         """The mean at ``clock [..., 2]``: ``[..., C, H, W]``."""
         basis = self.harmonics(clock).to(self.coefficients.dtype)
@@ -158,8 +161,7 @@ class GaussianClimate(nn.Module):
         """Anomalies of EOF series: ``[..., K]`` to ``[..., C, H, W]``."""
         y = z @ self.rotation.T
         parts = [y[..., g.rows] @ self.patterns[g.rows, g.span] for g in self.groups]
-        fields: Tensor = self.bands.inverse(self.joined(parts))
-        return fields
+        return self.bands.inverse(self.joined(parts))
 
     def to_patterns(self, waves: Tensor) -> Tensor:
         """Series of the patterns: waves ``[..., C, N]`` to ``[..., M]``."""
@@ -202,10 +204,10 @@ class GaussianClimate(nn.Module):
         """Principal axes of the leading EOFs together; None if independent or the window is too long."""
         if not self.cross.shape[1] or frames > self.phi.shape[1] + 1:
             return None
-        device = self.patterns.device
-        if (frames, device) not in self._joint:
-            self._joint[frames, device] = JointWaves.of(self.lead_covariances(frames).to(self.cross), frames)
-        return self._joint[frames, device]
+        key = (frames, self.patterns.device)
+        if key not in self._joint:
+            self._joint[key] = JointWaves.of(self.lead_covariances(frames).to(self.cross), frames)
+        return self._joint[key]
 
     def denoise(self, x_t: Tensor, sigma: Tensor, clock: Tensor) -> Tensor:
         """Exact E[x_0 | x_0 + sigma eps = x_t] of a window under this law.
@@ -277,14 +279,12 @@ class GaussianClimate(nn.Module):
 
     def to_dataset(self) -> xr.Dataset:
         """Everything as a Dataset, for Zarr or netCDF."""
-        data = {
-            name: (TENSORS[name], value.astype(np.int8 if value.dtype == bool else value.dtype))
-            for name, value in self.tensors().items()
-        }
         meta = self.metadata()
-        scaling = meta.pop("scaling")
-        attrs = meta | {f"scaling_{key}": value for key, value in scaling.items()}
-        return xr.Dataset(data, attrs=attrs)
+        scaling = {f"scaling_{key}": value for key, value in meta.pop("scaling").items()}
+        data = {name: (TENSORS[name], value) for name, value in self.tensors().items()}
+        return xr.Dataset(
+            data | {"mask": (TENSORS["mask"], data["mask"][1].astype(np.int8))}, attrs=meta | scaling
+        )
 
     @classmethod
     def from_dataset(cls, ds: xr.Dataset) -> "GaussianClimate":

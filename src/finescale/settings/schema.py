@@ -31,6 +31,10 @@ class Gaussian(Section):
         ge=0,
         description="Factor on the estimated standard error of the coarse data (R); 0 takes them as exact.",
     )
+    together: bool = Field(
+        False,
+        description="Draw the leading EOFs with what they know of one another's past, as generative methods do.",
+    )
 
 
 class Downscale(Section):

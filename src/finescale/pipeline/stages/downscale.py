@@ -39,9 +39,12 @@ def gaussian(desk: Desk) -> None:
 
     fine = desk.open("reference")
     units = {str(name): str(field.attrs["units"]) for name, field in fine.data_vars.items()}
-    fitted = GaussianClimate.from_dataset(desk.open("climate").compute())
-    scale = desk.setting("downscale.gaussian").error_scale
-    _cases(desk, "gaussian", Gaussian(operator(desk, fine), units, fitted, scale))
+    fitted, own = (
+        GaussianClimate.from_dataset(desk.open("climate").compute()),
+        desk.setting("downscale.gaussian"),
+    )
+    climate = fitted if own.together else fitted.apart()
+    _cases(desk, "gaussian", Gaussian(operator(desk, fine), units, climate, own.error_scale))
 
 
 def generative(desk: Desk, method: str) -> None:
