@@ -2,8 +2,9 @@
 
 EOFs explain the days that they were found in too well: of a short period the trailing ones, and what they leave
 over, come out far too small, and covariances between many series are mostly chance. So the climate is first fitted
-without some days; how these fall out along its EOFs corrects its variances, and how well it denoises them decides
-how far to trust the covariances between EOFs (a shrinkage as of Ledoit and Wolf 2004, chosen by validation).
+without some days; how these fall out along its EOFs corrects its variances, and how well it denoises them, and fills
+the hours between frames that are seen, decides how far to trust the covariances between EOFs (a shrinkage as of Ledoit
+and Wolf 2004, chosen by validation).
 """
 
 from dataclasses import dataclass
@@ -32,6 +33,8 @@ STRETCHES = 4
 TRUSTS = (1.0, 0.85, 0.7, 0.5, 0.3, 0.15, 0.0)
 _NOISE = (0.1, 0.3, 1.0, 3.0)
 _WINDOWS, _FRAMES = 32, 5
+# Frames of a stretch of which the first, the middle and the last are seen, and the noise that they are seen under.
+_LONG, _SEEN = 13, 1.0
 _BLOCK = 256
 # Independent samples that one stretch must be worth before its variance is taken at its word.
 _DOUBT = 16.0
@@ -99,8 +102,13 @@ def lesson(trial: "GaussianClimate", unseen: xr.Dataset) -> Lesson:
         return Lesson(variance, correlation, residual, 0.0)
     arrays = trial.tensors()
     lessons = [Lesson(variance, correlation, residual, trust) for trust in TRUSTS]
-    x, when = even_windows(unseen, trial.scaling, trial.mask.numpy(), _FRAMES, _WINDOWS)
-    errors = [_error(trial.with_tensors(one.applied(arrays)), x, when) for one in lessons]
+    shortest = int(np.bincount(np.unique(segments(unseen["time"]), return_inverse=True)[1]).min())
+    frames = max(min(_LONG, shortest), _FRAMES)
+    x, when = even_windows(unseen, trial.scaling, trial.mask.numpy(), frames, _WINDOWS)
+    near, then = x[:, :_FRAMES], when[:, :_FRAMES]
+    z = trial.project(torch.where(trial.mask, x - trial.mean(when), 0))[..., : trial.cross.shape[1]].double()
+    climates = [trial.with_tensors(one.applied(arrays)) for one in lessons]
+    errors = [_error(climate, near, then) + _gap_error(climate, z) for climate in climates]
     return lessons[int(np.argmin(errors))]
 
 
@@ -160,6 +168,22 @@ def _error(climate: "GaussianClimate", x: Tensor, when: Tensor) -> float:
     eps = torch.randn(x.shape, generator=torch.Generator().manual_seed(0))
     total = [_log_error(climate.denoise(x + s * eps, torch.tensor(s), when), x) for s in _NOISE]
     return float(np.mean(total))
+
+
+def _gap_error(climate: "GaussianClimate", z: Tensor) -> float:
+    """Log error of the leading EOFs' series ``[N, T, J]`` between three frames that are seen."""
+    frames, lead = z.shape[1:]
+    seen = [0, (frames - 1) // 2, frames - 1]
+    hidden = [t for t in range(frames) if t not in seen]
+    lags = climate.lead_covariances(frames)
+    rows = [torch.cat([lags[t - s] if t >= s else lags[s - t].T for s in seen], 1) for t in range(frames)]
+    known = torch.cat([rows[t] for t in seen]) + _SEEN**2 * torch.eye(len(seen) * lead)
+    noisy = z[:, seen] + _SEEN * torch.randn(
+        len(z), len(seen), lead, generator=torch.Generator().manual_seed(1)
+    )
+    weights = torch.linalg.solve(known, noisy.flatten(1).T)
+    errors = [(rows[t] @ weights).T - z[:, t] for t in hidden]
+    return float(torch.stack(errors).square().mean().log())
 
 
 def _log_error(estimate: Tensor, x: Tensor) -> float:
