@@ -31,3 +31,15 @@ def climate(grid) -> GaussianClimate:
     ds = xr.Dataset(fields, coords={"time": time, **grid.coords()})
     scaling = Scaling("mean-std", NAMES, (0.0, 0.0), (1.0, 1.0))
     return GaussianClimate.fit(ds, scaling, modes=12, order=3, joint=0, harmonics=Harmonics(0, 0))
+
+
+@pytest.fixture(scope="session")
+def turning(climate) -> GaussianClimate:
+    """The same with two leading EOFs that turn into one another, 10 degrees an hour."""
+    tensors = climate.tensors()
+    angle = np.pi / 18
+    turn = 0.9 * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    lags = np.stack([np.linalg.matrix_power(turn, h) for h in range(5)])
+    variance = tensors["variance"].copy()
+    variance[:2] = variance[0]
+    return climate.with_tensors(tensors | {"variance": variance, "cross": variance[0] * lags})

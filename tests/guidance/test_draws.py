@@ -27,7 +27,23 @@ def test_every_eof_keeps_what_the_noise_hides(climate, sigma) -> None:
     torch.testing.assert_close(found.double(), expected, rtol=0.2, atol=0)
 
 
-def test_hours_do_not_depend_on_where_the_draw_begins(climate) -> None:
+@pytest.mark.parametrize("sigma", [1.0, math.inf])
+def test_eofs_that_turn_into_one_another_are_drawn_together(turning, sigma) -> None:
+    z = turning.project(ClimateDraws(turning, noise(turning), sigma)(MEMBERS, 0, HOURS))[..., :2].double()
+    lags, frames = turning.lead_covariances(121), 121
+    rows = [[lags[t - s] if t >= s else lags[s - t].T for s in range(frames)] for t in range(frames)]
+    left = torch.cat([torch.cat(row, 1) for row in rows])
+    if sigma < math.inf:
+        left = sigma**2 * torch.linalg.solve(left + sigma**2 * torch.eye(2 * frames), left)
+    for lag in (0, 3):
+        found = torch.einsum("mti,mtj->ij", z[:, lag:], z[:, : HOURS - lag]) / len(MEMBERS) / (HOURS - lag)
+        expected = left[120 + 2 * lag : 122 + 2 * lag, 120:122]
+        torch.testing.assert_close(found, expected, rtol=0, atol=0.08 * float(left[120, 120]))
+
+
+@pytest.mark.parametrize("kind", ["climate", "turning"])
+def test_hours_do_not_depend_on_where_the_draw_begins(kind, request) -> None:
+    climate = request.getfixturevalue(kind)
     draws = ClimateDraws(climate, noise(climate), 0.3, use=1)
     torch.testing.assert_close(draws((3,), 0, 100)[:, 40:], draws((3,), 40, 100), rtol=1e-4, atol=1e-5)
 

@@ -1,9 +1,12 @@
 """Guidances, samplers and windows against a posterior that is known exactly (small version of `make oracle`)."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
 from finescale.fields.noise import Noise
+from finescale.guidance.draws import ClimateDraws
 from finescale.guidance.gaussian_cov import GaussianCov
 from finescale.guidance.mmps import Mmps
 from finescale.guidance.none import Unguided
@@ -11,7 +14,9 @@ from finescale.guidance.sda import Sda
 from finescale.guidance.solver import SamplerSpec, levels
 from finescale.guidance.wave import Wave
 from finescale.prior.window import Windows
+from finescale.settings import load_settings
 
+ROOT = Path(__file__).resolve().parents[2]
 SAMPLER = SamplerSpec("2m", 16, sigma_max=120.0)
 
 
@@ -62,21 +67,29 @@ def test_gradients_mend_a_wrong_covariance(worlds, tables, oracle) -> None:
     assert mended.passes <= 100
 
 
-def test_a_fitted_covariance_that_knows_movement_needs_no_gradients(worlds, tables, oracle) -> None:
-    """Full length within 1 % of the exact CRPS; windows of nine within 2 %; four times closer than without movement."""
-    moving, still = (tables.ClimateCovariance(worlds.fitted(oracle.world, 60, joint=n)) for n in (256, 0))
+def test_the_default_meets_the_posterior(worlds, tables, oracle) -> None:
+    """The method `finescale` as params.yaml has it, its climate fitted to two and a half years of hours."""
+    method = load_settings(ROOT / "params.yaml").downscale.finescale
+    sampler, reach = SamplerSpec(**method.sampler.model_dump()), method.guidance.reach
+    cov = tables.ClimateCovariance(worlds.fitted(oracle.world, 600))
+    still = tables.ClimateCovariance(cov.climate.apart())
     rows = {}
-    for name, cov, windows in (
-        ("full", moving, None),
-        ("nine", moving, Windows(9, 5)),
+    for name, known, windows in (
+        ("full", cov, None),
+        ("nine", cov, Windows(9, method.windows.stride)),
         ("still", still, None),
     ):
-        begin = tables.climate_start(oracle, cov)
-        rows[name] = oracle.run("", GaussianCov(cov, 37), SAMPLER, windows, block=37, origin=begin)
-    assert rows["full"].crps < min(0.01, rows["still"].crps / 4)
-    assert rows["nine"].crps < 0.02
-    assert 0.95 < rows["nine"].incr < 1.12
-    assert rows["full"].bias < 0.15
+        draws = lambda noise, c=known.climate: ClimateDraws(c, noise, levels(sampler)[-1].sigma, use=1)  # noqa: E731
+        rows[name] = oracle.run(
+            "", GaussianCov(known, reach), sampler, windows, block=37,
+            origin=tables.climate_start(oracle, known, sampler.start),
+            ending=lambda noise, draws=draws: tables.PairedFinish(draws(noise)),
+        )  # fmt: skip
+    full, nine = rows["full"], rows["nine"]
+    assert full.bias < 0.1 and 0.95 < full.var < 1.05 and full.misfit < 1.1
+    assert full.crps < min(0.005, rows["still"].crps / 4)
+    assert full.passes <= 100
+    assert nine.crps < 0.01 and 0.95 < nine.incr < 1.12
 
 
 def test_detached_guidance_needs_a_gamma_below_that_of_white_noise(oracle) -> None:

@@ -14,7 +14,7 @@ from simulation import draw
 from finescale.errors import FinescaleError
 from finescale.fields.context import clock
 from finescale.fields.scaling import Scaling
-from finescale.prior import eofs
+from finescale.prior import eofs, joint
 from finescale.prior.autoregression import toeplitz
 from finescale.prior.gaussian import GaussianClimate
 from finescale.prior.joint import kept
@@ -246,6 +246,22 @@ def test_gaps_do_not_make_smooth_weather_rough():
     moments = eofs.measure(lambda every: iter([(0, a[::every])]), patterns, 1, 2, t // 12)
     for found, size in ((moments.autocovariance.sum(0), 1.0), (moments.residual[0], 0.25)):
         np.testing.assert_allclose(found[0] - found, size * (1 - np.cos(np.arange(3) / 40)), rtol=0.01)
+
+    turned = moments.lagged[1]  # of a pair that turns by a fortieth an hour, whatever its axes
+    np.testing.assert_allclose(np.trace(turned), np.cos(1 / 40), rtol=1e-3)
+    np.testing.assert_allclose(abs(turned[0, 1] - turned[1, 0]), np.sin(1 / 40), rtol=0.05)
+    assert np.trace(moments.sure[1]) < 0.95
+
+
+def test_impossible_covariances_go_towards_possible_ones_as_far_as_they_must():
+    sure = np.stack([np.eye(2) * 0.6**h for h in range(4)])
+    good, bad = sure.copy(), sure.copy()
+    good[1:] += 0.05 * np.array([[0, 1], [-1, 0]])
+    bad[1, 0, 0], bad[2, 0, 0] = 0.99, 0.5  # what hardly moves in one hour does not move so far in two
+    np.testing.assert_array_equal(joint.possible(good, sure), good)
+    found = joint.possible(bad, sure)
+    assert sure[1, 0, 0] < found[1, 0, 0] < bad[1, 0, 0]
+    assert np.isfinite(np.linalg.cholesky(joint._frames(found))).all()
 
 
 def test_memory_does_not_grow_with_the_series():

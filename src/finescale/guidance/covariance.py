@@ -17,7 +17,7 @@ from torch import Tensor
 
 from finescale.guidance.factor import factored
 from finescale.guidance.iterative import System, middle_factor
-from finescale.guidance.moving import SHARE, MovingModes
+from finescale.guidance.moving import MovingModes, moving_of
 from finescale.guidance.observation import Segment, Source
 from finescale.guidance.seen import Seen, through_bands, through_eofs
 from finescale.prior.autoregression import toeplitz
@@ -55,7 +55,6 @@ class ClimateCovariance:
             OrderedDict()
         )
         self._seen: dict[int, tuple[Source, Seen]] = {}
-        self._moving: MovingModes | None = None
 
     def solve(self, segment: Segment, frames: int, sigma: float, r: Tensor) -> Tensor:
         """Return u = (H C_t H^T + R)^-1 r for residuals ``[M, n]``; masked entries stay zero."""
@@ -143,12 +142,9 @@ class ClimateCovariance:
 
     def _together(self, segment: Segment) -> MovingModes | None:
         """The leading EOFs at all lags, where the climate knows them together and the system is factored."""
-        if segment.size > self.dense or not self.climate.cross.shape[1]:
+        if segment.size > self.dense:
             return None
-        frames = segment.parts[0][1].stop - segment.parts[0][1].first
-        if self._moving is None or self._moving.ring < SHARE * frames:
-            self._moving = MovingModes(self.climate.lead_covariances, frames)
-        return self._moving
+        return moving_of(self.climate, segment.parts[0][1].stop - segment.parts[0][1].first)
 
     def _source(self, source: Source) -> Seen:
         """What a product sees of the climate."""

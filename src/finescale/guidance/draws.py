@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from finescale.fields.noise import Noise, normals
-from finescale.guidance.moving import MovingModes
+from finescale.guidance.moving import moving_of
 from finescale.guidance.observation import Segment
 from finescale.prior.gaussian import GaussianClimate
 
@@ -23,8 +23,6 @@ MODES, CELLS, ERRORS, USES = 2**32, 2**32 + 1, 2**32 + 2, 3
 # Energy of a moving average that may be cut off.
 TAIL = 1e-6
 LAGS = 1024
-# Hours of the ring on which EOFs are drawn together: twice what they remember of one another.
-RING = 384
 
 
 class ClimateDraws:
@@ -125,9 +123,9 @@ def _moving_average(rho: Tensor, sigma: float) -> Tensor:
 
 def _together(climate: GaussianClimate, sigma: float) -> Tensor:
     """The same for the leading EOFs that depend on one another ``[2 L + 1, J, J]``; J = 0 where each is alone."""
-    if not climate.cross.shape[1]:
+    if (moving := moving_of(climate)) is None:
         return torch.zeros(1, 0, 0)
-    kernel = MovingModes(climate.lead_covariances, RING // 2).average(sigma)
+    kernel = moving.average(sigma)
     middle, half = len(kernel) // 2, _half(kernel.square().sum(2).T)
     return kernel[middle - half : middle + half + 1].float()
 

@@ -8,16 +8,34 @@ what it neglects is that a series has two ends.
 import math
 from collections import OrderedDict
 from collections.abc import Callable
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
 
 from finescale.guidance.seen import Seen
+from finescale.prior.gaussian import GaussianClimate
 
 # Hours of the shortest ring, and the share of a ring that a stretch may fill: beyond it, both ends would meet.
 RING, SHARE = 192, 2
 LEAD = 128
 KEPT = 24
+_KNOWN: WeakKeyDictionary[GaussianClimate, dict[int, "MovingModes"]] = WeakKeyDictionary()
+
+
+def ring_of(frames: int) -> int:
+    """Hours of the ring for a stretch: one of few lengths."""
+    return RING * max(1, math.ceil(SHARE * frames / RING))
+
+
+def moving_of(climate: GaussianClimate, frames: int = 0) -> "MovingModes | None":
+    """Those of a climate, found once for a length of ring; None where each EOF is alone."""
+    if not climate.cross.shape[1]:
+        return None
+    known = _KNOWN.setdefault(climate, {})
+    if (ring := ring_of(frames)) not in known:
+        known[ring] = MovingModes(climate.lead_covariances, frames)
+    return known[ring]
 
 
 class MovingModes:
@@ -29,7 +47,7 @@ class MovingModes:
     """
 
     def __init__(self, covariances: Callable[[int], Tensor], frames: int) -> None:
-        self.ring = max(RING, SHARE * frames)
+        self.ring = ring_of(frames)
         lags = covariances(self.ring // 2 + 1)[:, :LEAD, :LEAD]
         self.count = lags.shape[1]
         # The lag of half a ring is both ahead and behind.
