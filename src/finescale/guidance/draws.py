@@ -7,7 +7,8 @@ variance v of the spectrum becomes v sigma^2 / (v + sigma^2).
 
 import math
 import zlib
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -21,7 +22,7 @@ from finescale.prior.gaussian import GaussianClimate
 # Streams of noise that no sampler uses; one use of them takes all three.
 MODES, CELLS, ERRORS, USES = 2**32, 2**32 + 1, 2**32 + 2, 3
 # Energy of a moving average that may be cut off.
-TAIL = 1e-6
+TAIL = 1e-4
 LAGS = 1024
 
 
@@ -70,19 +71,53 @@ class ClimateDraws:
         return out
 
 
+@dataclass
+class Ahead:
+    """Draws of neighbouring hours made at once: they share noise, and what lies around them.
+
+    The lengths of time begin at fixed hours, so that a run which goes on somewhere in the middle makes the same ones.
+
+    Attributes:
+        draw: makes draws ``[M, T, C, H, W]`` of the hours [first, stop).
+        length: hours made at once.
+        first: first hour that there is.
+        stop: one past the last.
+    """
+
+    draw: Callable[[tuple[int, ...], int, int], Tensor]
+    length: int
+    first: int
+    stop: int
+    _made: dict[tuple[tuple[int, ...], int], Tensor] = field(default_factory=dict)
+
+    def __call__(self, members: tuple[int, ...], first: int, stop: int) -> Tensor:
+        """Draws ``[M, T, C, H, W]`` of the hours [first, stop)."""
+        wanted = range(first // self.length, (stop - 1) // self.length + 1)
+        self._made = {k: x for k, x in self._made.items() if k[0] == members and k[1] in wanted}
+        pieces = []
+        for number in wanted:
+            begin, end = max(number * self.length, self.first), min((number + 1) * self.length, self.stop)
+            if (members, number) not in self._made:
+                self._made[members, number] = self.draw(members, begin, end)
+            pieces.append(self._made[members, number][:, max(first - begin, 0) : stop - begin])
+        return torch.cat(pieces, 1)
+
+
 @dataclass(frozen=True)
 class Finish:
     """What separates weather from its denoised mean after the last step of a sampler, as far as the climate knows.
 
     Attributes:
         anomalies: draws of C_t at the last noise level.
+        ahead: the same, made for longer stretches at once.
     """
 
     anomalies: ClimateDraws
+    ahead: Ahead | None = None
 
     def __call__(self, members: tuple[int, ...], first: int, stop: int) -> Tensor:
         """Draws ``[M, T, C, H, W]`` of the hours [first, stop)."""
-        return self.anomalies(members, first, stop)
+        return (self.ahead or self.anomalies)(members, first, stop)
 
     def errors(self, members: tuple[int, ...], segment: Segment) -> Tensor:
         """Draws of the observation error ``[M, n]`` that belong to them."""

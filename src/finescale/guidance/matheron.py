@@ -6,19 +6,18 @@ left out of its solve: with one every few hours in between they add nothing that
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
-import torch
 from torch import Tensor
 
 from finescale.fields.noise import Noise
 from finescale.guidance.covariance import ClimateCovariance
-from finescale.guidance.draws import ClimateDraws, error_draws
+from finescale.guidance.draws import Ahead, ClimateDraws, error_draws
 from finescale.guidance.observation import Observation
 from finescale.guidance.wave import blocks
 
-# Blocks whose unconditional draws are made at once: those of neighbouring hours share noise, and margins.
+# Blocks whose unconditional draws are made at once.
 AHEAD = 4
 
 
@@ -45,11 +44,14 @@ class GaussianPosterior:
     stop: int
     block: int = 36
     reach: int = 36
-    _made: dict[tuple[tuple[int, ...], int], Tensor] = field(default_factory=dict)
 
     @cached_property
     def _anomalies(self) -> ClimateDraws:
         return ClimateDraws(self.covariance.climate, self.noise)
+
+    @cached_property
+    def _drawn(self) -> Ahead:
+        return Ahead(self.draw, AHEAD * self.block, self.first, self.stop)
 
     def run(self, members: tuple[int, ...]) -> Iterator[tuple[tuple[int, int], Tensor]]:
         """Yield each block's hours and its draws ``[M, T, C, H, W]``, in order of time."""
@@ -78,22 +80,6 @@ class GaussianPosterior:
             r = r - error_draws(self.noise, segment, members)
         u = self.covariance.solve(segment, x.shape[1], float("inf"), r)
         return x[:, own] + self.covariance.spread(segment, u, x, float("inf"), own)
-
-    def _drawn(self, members: tuple[int, ...], first: int, stop: int) -> Tensor:
-        """Unconditional draws of the hours [first, stop), from lengths of time that are made once.
-
-        These lie at fixed hours, so that a run which goes on somewhere in the middle makes the same ones.
-        """
-        length = AHEAD * self.block
-        wanted = range(first // length, (stop - 1) // length + 1)
-        self._made = {k: x for k, x in self._made.items() if k[0] == members and k[1] in wanted}
-        pieces = []
-        for number in wanted:
-            begin, end = max(number * length, self.first), min((number + 1) * length, self.stop)
-            if (members, number) not in self._made:
-                self._made[members, number] = self.draw(members, begin, end)
-            pieces.append(self._made[members, number][:, max(first - begin, 0) : stop - begin])
-        return torch.cat(pieces, 1)
 
     def draw(self, members: tuple[int, ...], first: int, stop: int) -> Tensor:
         """Unconditional draws ``[M, T, C, H, W]`` of the hours [first, stop)."""

@@ -17,9 +17,9 @@ from finescale.guidance.activity import STAMPS, Activity
 from finescale.guidance.between import Hourly, check_frames, frames
 from finescale.guidance.conditions import Conditions, conditions
 from finescale.guidance.covariance import ClimateCovariance
-from finescale.guidance.draws import ClimateDraws, Finish
+from finescale.guidance.draws import Ahead, ClimateDraws, Finish
 from finescale.guidance.guidance import Guidance
-from finescale.guidance.matheron import GaussianPosterior
+from finescale.guidance.matheron import AHEAD, GaussianPosterior
 from finescale.guidance.nudge import PhysicsNudge
 from finescale.guidance.recipes import GuidanceSpec
 from finescale.guidance.scene import Scene
@@ -265,7 +265,8 @@ class GenerativeDownscaler(OnOperator):
                     "finish draw needs the covariance that guides: no Gaussian climate, or guidance "
                     f"{self.guidance.name}; choose gaussian-cov or finish mean"
                 )
-            wave.finish = Finish(ClimateDraws(covariance.climate, noise, wave.levels[-1].sigma, use=1))
+            anomalies = ClimateDraws(covariance.climate, noise, wave.levels[-1].sigma, use=1)
+            wave.finish = Finish(anomalies, Ahead(anomalies, AHEAD * wave.block, given.first, given.stop))
         return wave
 
     def _block(self, given: Conditions, guidance: Guidance) -> int:

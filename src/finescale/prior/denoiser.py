@@ -152,7 +152,8 @@ class WienerDenoiser(Preconditioned):
         mean = self.gaussian.mean(context.clock)
         a = (x_t - mean) * self.mask
         w = self.gaussian.shrink(a, s.flatten()) * self.mask
-        e = self.error_scale(s.flatten(), frames)
+        distinct, which = torch.unique(s, return_inverse=True)
+        e = self.error_scale(distinct, frames)[which.flatten()]
         removed = (s**2 - e**2).clamp_min(1e-3 * s**2).sqrt()
         kept = (self.spread**2 - e**2).clamp_min(1e-2 * self.spread**2).sqrt()
         streams = torch.cat([w / _wide(kept), (a - w) / _wide(removed)], dim=2)
