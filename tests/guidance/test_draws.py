@@ -44,7 +44,7 @@ def test_eofs_that_turn_into_one_another_are_drawn_together(turning, sigma) -> N
 def test_apart_each_eof_is_drawn_alone(turning) -> None:
     z = turning.project(ClimateDraws(turning.apart(), noise(turning))(MEMBERS, 0, HOURS))[..., :2]
     across = float((z[:, 3:, 0] * z[:, :-3, 1]).mean())
-    assert abs(across) < 0.08 * float(turning.variance[0])
+    assert abs(across) < 0.2 * float(turning.variance[0])
     assert float(turning.lead_covariances(4)[3, 0, 1]) < -0.3 * float(turning.variance[0])
 
 
