@@ -42,4 +42,5 @@ def turning(climate) -> GaussianClimate:
     lags = np.stack([np.linalg.matrix_power(turn, h) for h in range(5)])
     variance = tensors["variance"].copy()
     variance[:2] = variance[0]
-    return climate.with_tensors(tensors | {"variance": variance, "cross": variance[0] * lags})
+    changed = {"variance": variance, "cross": variance[0] * lags, "trust": np.ones(1)}
+    return climate.with_tensors(tensors | changed)
