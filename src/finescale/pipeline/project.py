@@ -15,6 +15,7 @@ from finescale.errors import FinescaleError
 from finescale.pipeline import dvcfile
 from finescale.pipeline.executor import environment
 from finescale.pipeline.ledger import ledger
+from finescale.pipeline.lockfile import recorded
 from finescale.pipeline.stage import Stage
 from finescale.pipeline.wiring import upstream
 from finescale.settings import Settings, load_settings
@@ -75,10 +76,7 @@ class Project:
         if found.returncode:
             raise FinescaleError(f"DVC could not tell what is stale: {found.stderr.strip().splitlines()[-1]}")
         status: dict[str, list[Any]] = json.loads(found.stdout or "{}")
-        lock = self.root / "dvc.lock"
-        locked = (yaml.safe_load(lock.read_text(encoding="utf-8")) if lock.is_file() else {}).get(
-            "stages", {}
-        )
+        locked = recorded(self.root)
         raw = yaml.safe_load((self.root / "params.yaml").read_text(encoding="utf-8"))
         return {
             stage: [why for entry in entries for why in _reasons(entry, locked.get(stage, {}), raw)]

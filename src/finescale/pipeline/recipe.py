@@ -4,16 +4,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from finescale.pipeline import store
+from finescale.pipeline.lockfile import recorded
 
 
 def recipe(root: Path, names: tuple[str, ...]) -> dict[str, str]:
     """Hashes of all settings and of all code behind some artefacts; dashes where nothing is recorded."""
-    lock = root / "dvc.lock"
-    recorded = yaml.safe_load(lock.read_text(encoding="utf-8")) if lock.is_file() else None
-    stages = _behind((recorded or {}).get("stages", {}), {store.path_of(name) for name in names})
+    stages = _behind(recorded(root), {store.path_of(name) for name in names})
     settings = {stage: entry.get("params", {}) for stage, entry in stages.items()}
     code = {
         d["path"]: d["md5"] for entry in stages.values() for d in entry.get("deps", []) if _is_code(d["path"])

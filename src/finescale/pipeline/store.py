@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import xarray as xr
-import yaml
 from zarr.codecs import BloscCodec, Crc32cCodec
 
 from finescale.errors import FinescaleError
+from finescale.pipeline.lockfile import recorded
 
 NAMED = {
     "world": "data/world",
@@ -117,10 +117,7 @@ def damaged(root: Path, names: Iterable[str]) -> str | None:
 
 def digest(root: Path, name: str) -> str | None:
     """DVC's content hash of an artefact as dvc.lock records it; None before its first run."""
-    lock = root / "dvc.lock"
-    if not lock.is_file():
-        return None
-    for stage in (yaml.safe_load(lock.read_text(encoding="utf-8")) or {}).get("stages", {}).values():
+    for stage in recorded(root).values():
         for out in stage.get("outs", []):
             if out["path"] == path_of(name):
                 return str(out["md5"])

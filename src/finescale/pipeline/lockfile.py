@@ -1,0 +1,28 @@
+"""`dvc.lock`: what DVC recorded of every stage.
+
+DVC writes the file in place, and stages run side by side: one that reads while another's record is being written
+would see half of it.
+"""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+# Seconds without a change after which the file counts as whole, and those after which it is read as it is.
+QUIET, PATIENCE = 0.5, 30.0
+
+
+def recorded(root: Path) -> dict[str, Any]:
+    """The stages by name; none before the first run."""
+    lock = root / "dvc.lock"
+    end = time.monotonic() + PATIENCE
+    while lock.is_file():
+        before = lock.stat().st_mtime_ns
+        if abs(time.time() - before / 1e9) > QUIET or time.monotonic() > end:
+            text = lock.read_text(encoding="utf-8")
+            if lock.stat().st_mtime_ns == before or time.monotonic() > end:
+                return dict((yaml.safe_load(text) or {}).get("stages", {}))
+        time.sleep(QUIET / 10)
+    return {}
