@@ -81,11 +81,11 @@ def find_patterns(
                 a = block[:, c, span].astype(np.float64)
                 total += a.T @ a
     solved = [[np.linalg.eigh(total) for total in row] for row in sums]
-    kept = _leading([np.concatenate([values for values, _ in row]) for row in solved], modes)
+    kept = _leading([[values for values, _ in row] for row in solved], modes)
     fields, owner = [], []
     for c, axes_of in enumerate(solved):
         for b, (span, axes) in enumerate(zip(spans, axes_of, strict=True)):
-            chosen = np.flatnonzero(kept[c][span])[::-1]
+            chosen = np.flatnonzero(kept[c][b])[::-1]
             part = np.zeros((len(chosen), edges[-1]), np.float32)
             part[:, span] = axes.eigenvectors[:, chosen].T
             fields.append(part)
@@ -93,22 +93,53 @@ def find_patterns(
     return Patterns(np.concatenate(fields), np.concatenate(owner), tuple(edges))
 
 
-def _leading(spectra: Sequence[Array], modes: int) -> list[NDArray[np.bool_]]:
-    """Half of the patterns are shared out evenly, half go where the variance is.
+def _leading(spectra: Sequence[Sequence[Array]], modes: int) -> list[list[NDArray[np.bool_]]]:
+    """Which patterns are kept, of each variable and band; a band's variances ``[N_b]`` are ascending.
 
-    By variance alone a smooth variable (pressure) would get so few that its smaller scales would be left to the
-    residual.
+    Half of them are shared out evenly between variables, by variance: by that alone a smooth variable (pressure)
+    would get so few that its smaller scales would be left to the residual. A quarter, shared out evenly too, goes to
+    what stands out most of what its band still holds: the short waves of a smooth field are its edges, and a residual
+    that is white within a band would lay them over all of it. The last quarter goes where the variance is.
     """
-    sure = modes // (2 * len(spectra))
-    ranked = []
-    for c, values in enumerate(spectra):
-        order = np.argsort(-values)
-        floor = 1e-8 * values[order[0]]
-        ranked += [(r >= sure, -values[i], c, int(i)) for r, i in enumerate(order) if values[i] > floor]
-    kept = [np.zeros(len(values), bool) for values in spectra]
-    for _, _, c, i in sorted(ranked)[:modes]:
-        kept[c][i] = True
-    return kept
+    count = len(spectra)
+    taken = [[0 for _ in row] for row in spectra]
+    for row, counts in zip(spectra, taken, strict=True):
+        top = max(values[-1] for values in row)
+        for _ in range(modes // (2 * count)):
+            _take(counts, [_largest(v, n, 1e-8 * top) for v, n in zip(row, counts, strict=True)])
+        for _ in range(modes // (4 * count)):
+            _take(counts, [_outstanding(v, n, 1e-12 * top) for v, n in zip(row, counts, strict=True)])
+    tops = [max(values[-1] for values in row) for row in spectra]
+    rest = [
+        (-value, c, b)
+        for c, row in enumerate(spectra)
+        for b, values in enumerate(row)
+        for value in values[: len(values) - taken[c][b]]
+        if value > 1e-8 * tops[c]
+    ]
+    for _, c, b in sorted(rest)[: modes - sum(map(sum, taken))]:
+        taken[c][b] += 1
+    return [
+        [np.arange(len(v)) >= len(v) - n for v, n in zip(row, counts, strict=True)]
+        for row, counts in zip(spectra, taken, strict=True)
+    ]
+
+
+def _take(counts: list[int], worth: list[float]) -> None:
+    """One more pattern of the band where it is worth most, if it is worth anything."""
+    counts[int(np.argmax(worth))] += max(worth) > 0
+
+
+def _largest(values: Array, taken: int, floor: float) -> float:
+    """The largest of a band's remaining variances; zero if there is none."""
+    left = values[: len(values) - taken]
+    return float(left[-1]) if len(left) and left[-1] > floor else 0.0
+
+
+def _outstanding(values: Array, taken: int, floor: float) -> float:
+    """The same over their mean."""
+    largest = _largest(values, taken, floor)
+    return largest / float(values[: len(values) - taken].mean()) if largest else 0.0
 
 
 @dataclass(frozen=True)
