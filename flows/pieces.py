@@ -32,7 +32,7 @@ class Produce(Form):
     gcms: tuple[str, ...] = Field((), description="Climate models by their names in params.yaml.")
     scenarios: tuple[str, ...] = Field((), description="Experiments of the catalogue.")
     periods: tuple[Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d:\d{4}-\d\d-\d\d$")], ...] = Field(
-        (), description="First and last days, each 2016-01-05:2016-02-03."
+        (), description="First and last days, each 2016-01-05:2016-01-19."
     )
     members: int = Field(0, ge=0, le=1000, description="Members for each climate model and scenario.")
     block: int = Field(0, ge=0, le=1000, description="Members in one store.")

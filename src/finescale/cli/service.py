@@ -51,7 +51,7 @@ def _request(default: Production, given: dict[str, Any]) -> Production:
 def _period(text: str) -> tuple[str, str]:
     first, sign, last = text.partition(":")
     if not sign:
-        raise FinescaleError(f"a period is FIRST:LAST: {text!r} has no colon; write 2016-01-05:2016-02-03")
+        raise FinescaleError(f"a period is FIRST:LAST: {text!r} has no colon; write 2016-01-05:2016-01-19")
     return first, last
 
 
