@@ -19,6 +19,7 @@ import numpy as np
 import torch
 import xarray as xr
 
+from finescale.errors import FinescaleError
 from finescale.guidance.recipes import GuidanceSpec
 from finescale.guidance.solver import SamplerSpec
 from finescale.methods.downscaler import Downscaler
@@ -39,9 +40,13 @@ class Judge:
     members: int
 
     def score(self, label: str, method: Downscaler, days: list[str]) -> float:
-        """Print a row; return the mean CRPS in standard deviations."""
+        """Print a row; return the mean CRPS in standard deviations, infinite where the sampler diverged."""
         begin, names = time.process_time(), self.default.prior.variables
-        parts = [list(self._day(method, day)) for day in days]
+        try:
+            parts = [list(self._day(method, day)) for day in days]
+        except FinescaleError as error:
+            print(f"{label:<36}{str(error).split(':')[0]}", flush=True)
+            return float("inf")
         seconds = time.process_time() - begin
         columns, total = [], 0.0
         for c, name in enumerate(names):
