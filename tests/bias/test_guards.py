@@ -109,7 +109,8 @@ def test_two_calendars_without_a_policy(sides):
 def test_names_of_one_calendar_are_one():
     standard = climate(1, seed=1, calendar="standard", variables=("tas",))
     same = standard.convert_calendar("proleptic_gregorian", use_cftime=True)
-    fit(standard, same, method="scaling", grouping=MONTHS)
+    fitted = fit(standard, same, method="scaling", grouping=MONTHS)
+    np.testing.assert_allclose(fitted.apply(same).tas, standard.tas, rtol=1e-5)
 
 
 def test_units_that_cannot_be_converted_or_are_missing(sides):

@@ -141,7 +141,11 @@ class ClimateCovariance:
         return (left @ axes * kept[:, None]) @ (right @ axes).mT
 
     def _together(self, segment: Segment) -> MovingModes | None:
-        """The leading EOFs at all lags, where the climate knows them together and the system is factored."""
+        """The leading EOFs at all lags, where the climate knows them together and the system is factored.
+
+        A larger system takes them one by one. Draws that are conditioned through it keep their law and differ from
+        their mean as the mean does from the truth; the mean is less good.
+        """
         if segment.size > self.dense:
             return None
         return moving_of(self.climate, segment.parts[0][1].stop - segment.parts[0][1].first)

@@ -24,6 +24,8 @@ MODES, CELLS, ERRORS, USES = 2**32, 2**32 + 1, 2**32 + 2, 3
 # Energy of a moving average that may be cut off.
 TAIL = 1e-4
 LAGS = 1024
+# Blocks that are drawn at once.
+AHEAD = 4
 
 
 class ClimateDraws:
@@ -79,24 +81,25 @@ class Ahead:
 
     Attributes:
         draw: makes draws ``[M, T, C, H, W]`` of the hours [first, stop).
-        length: hours made at once.
+        block: hours that are asked for at a time; `AHEAD` times as many are made.
         first: first hour that there is.
         stop: one past the last.
     """
 
     draw: Callable[[tuple[int, ...], int, int], Tensor]
-    length: int
+    block: int
     first: int
     stop: int
     _made: dict[tuple[tuple[int, ...], int], Tensor] = field(default_factory=dict)
 
     def __call__(self, members: tuple[int, ...], first: int, stop: int) -> Tensor:
         """Draws ``[M, T, C, H, W]`` of the hours [first, stop)."""
-        wanted = range(first // self.length, (stop - 1) // self.length + 1)
+        length = AHEAD * self.block
+        wanted = range(first // length, (stop - 1) // length + 1)
         self._made = {k: x for k, x in self._made.items() if k[0] == members and k[1] in wanted}
         pieces = []
         for number in wanted:
-            begin, end = max(number * self.length, self.first), min((number + 1) * self.length, self.stop)
+            begin, end = max(number * length, self.first), min((number + 1) * length, self.stop)
             if (members, number) not in self._made:
                 self._made[members, number] = self.draw(members, begin, end)
             pieces.append(self._made[members, number][:, max(first - begin, 0) : stop - begin])

@@ -17,9 +17,6 @@ from finescale.guidance.draws import Ahead, ClimateDraws, error_draws
 from finescale.guidance.observation import Observation
 from finescale.guidance.wave import blocks
 
-# Blocks whose unconditional draws are made at once.
-AHEAD = 4
-
 
 @dataclass
 class GaussianPosterior:
@@ -51,7 +48,7 @@ class GaussianPosterior:
 
     @cached_property
     def _drawn(self) -> Ahead:
-        return Ahead(self.draw, AHEAD * self.block, self.first, self.stop)
+        return Ahead(self.draw, self.block, self.first, self.stop)
 
     def run(self, members: tuple[int, ...]) -> Iterator[tuple[tuple[int, int], Tensor]]:
         """Yield each block's hours and its draws ``[M, T, C, H, W]``, in order of time."""

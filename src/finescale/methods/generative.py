@@ -19,7 +19,7 @@ from finescale.guidance.conditions import Conditions, conditions
 from finescale.guidance.covariance import ClimateCovariance
 from finescale.guidance.draws import Ahead, ClimateDraws, Finish
 from finescale.guidance.guidance import Guidance
-from finescale.guidance.matheron import AHEAD, GaussianPosterior
+from finescale.guidance.matheron import GaussianPosterior
 from finescale.guidance.nudge import PhysicsNudge
 from finescale.guidance.recipes import GuidanceSpec
 from finescale.guidance.scene import Scene
@@ -266,7 +266,7 @@ class GenerativeDownscaler(OnOperator):
                     f"{self.guidance.name}; choose gaussian-cov or finish mean"
                 )
             anomalies = ClimateDraws(covariance.climate, noise, wave.levels[-1].sigma, use=1)
-            wave.finish = Finish(anomalies, Ahead(anomalies, AHEAD * wave.block, given.first, given.stop))
+            wave.finish = Finish(anomalies, Ahead(anomalies, wave.block, given.first, given.stop))
         return wave
 
     def _block(self, given: Conditions, guidance: Guidance) -> int:

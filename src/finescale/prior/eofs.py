@@ -81,65 +81,52 @@ def find_patterns(
                 a = block[:, c, span].astype(np.float64)
                 total += a.T @ a
     solved = [[np.linalg.eigh(total) for total in row] for row in sums]
-    kept = _leading([[values for values, _ in row] for row in solved], modes)
+    counts = _leading([[values for values, _ in row] for row in solved], modes)
     fields, owner = [], []
     for c, axes_of in enumerate(solved):
         for b, (span, axes) in enumerate(zip(spans, axes_of, strict=True)):
-            chosen = np.flatnonzero(kept[c][b])[::-1]
-            part = np.zeros((len(chosen), edges[-1]), np.float32)
-            part[:, span] = axes.eigenvectors[:, chosen].T
+            kept = counts[c * len(spans) + b]
+            part = np.zeros((kept, edges[-1]), np.float32)
+            part[:, span] = axes.eigenvectors[:, ::-1][:, :kept].T
             fields.append(part)
-            owner.append(np.full(len(chosen), c * len(spans) + b))
+            owner.append(np.full(kept, c * len(spans) + b))
     return Patterns(np.concatenate(fields), np.concatenate(owner), tuple(edges))
 
 
-def _leading(spectra: Sequence[Sequence[Array]], modes: int) -> list[list[NDArray[np.bool_]]]:
-    """Which patterns are kept, of each variable and band; a band's variances ``[N_b]`` are ascending.
+def _leading(spectra: Sequence[Sequence[Array]], modes: int) -> list[int]:
+    """How many patterns are kept of each band, variable by variable; a band's variances ``[N_b]`` are ascending.
 
     Half of them are shared out evenly between variables, by variance: by that alone a smooth variable (pressure)
     would get so few that its smaller scales would be left to the residual. A quarter, shared out evenly too, goes to
     what stands out most of what its band still holds: the short waves of a smooth field are its edges, and a residual
     that is white within a band would lay them over all of it. The last quarter goes where the variance is.
     """
-    count = len(spectra)
-    taken = [[0 for _ in row] for row in spectra]
-    for row, counts in zip(spectra, taken, strict=True):
-        top = max(values[-1] for values in row)
-        for _ in range(modes // (2 * count)):
-            _take(counts, [_largest(v, n, 1e-8 * top) for v, n in zip(row, counts, strict=True)])
-        for _ in range(modes // (4 * count)):
-            _take(counts, [_outstanding(v, n, 1e-12 * top) for v, n in zip(row, counts, strict=True)])
-    tops = [max(values[-1] for values in row) for row in spectra]
-    rest = [
-        (-value, c, b)
-        for c, row in enumerate(spectra)
-        for b, values in enumerate(row)
-        for value in values[: len(values) - taken[c][b]]
-        if value > 1e-8 * tops[c]
-    ]
-    for _, c, b in sorted(rest)[: modes - sum(map(sum, taken))]:
-        taken[c][b] += 1
-    return [
-        [np.arange(len(v)) >= len(v) - n for v, n in zip(row, counts, strict=True)]
-        for row, counts in zip(spectra, taken, strict=True)
-    ]
+    bands = [(values, max(v[-1] for v in row)) for row in spectra for values in row]
+    counts = [0] * len(bands)
 
+    def left(band: int, floor: float) -> Array:
+        values, top = bands[band]
+        rest = values[: len(values) - counts[band]]
+        return rest if len(rest) and rest[-1] > floor * top else np.zeros(1)
 
-def _take(counts: list[int], worth: list[float]) -> None:
-    """One more pattern of the band where it is worth most, if it is worth anything."""
-    counts[int(np.argmax(worth))] += max(worth) > 0
+    def largest(band: int) -> float:
+        return float(left(band, 1e-8)[-1])
 
+    def outstanding(band: int) -> float:
+        rest = left(band, 1e-12)
+        return float(rest[-1] / max(rest.mean(), 1e-300))
 
-def _largest(values: Array, taken: int, floor: float) -> float:
-    """The largest of a band's remaining variances; zero if there is none."""
-    left = values[: len(values) - taken]
-    return float(left[-1]) if len(left) and left[-1] > floor else 0.0
+    def take(count: int, own: range, worth: Callable[[int], float]) -> None:
+        for _ in range(count):
+            best = max(own, key=worth)
+            counts[best] += worth(best) > 0
 
-
-def _outstanding(values: Array, taken: int, floor: float) -> float:
-    """The same over their mean."""
-    largest = _largest(values, taken, floor)
-    return largest / float(values[: len(values) - taken].mean()) if largest else 0.0
+    each = len(bands) // len(spectra)
+    for first in range(0, len(bands), each):
+        take(modes // (2 * len(spectra)), range(first, first + each), largest)
+        take(modes // (4 * len(spectra)), range(first, first + each), outstanding)
+    take(modes - sum(counts), range(len(bands)), largest)
+    return counts
 
 
 @dataclass(frozen=True)

@@ -101,7 +101,7 @@ class GaussianClimate(nn.Module):
             scaling: learned from the same period.
             modes: EOFs kept, over all variables.
             order: p of the autoregressions; lags 0..p are reproduced exactly.
-            joint: leading EOFs whose series may depend on one another, for windows of up to p + 1 frames.
+            joint: leading EOFs whose series may depend on one another.
             harmonics: wished basis of the mean; what the period cannot tell apart is dropped.
             sketch_every: frames between two that the search for patterns looks at.
         """

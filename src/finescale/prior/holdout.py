@@ -21,6 +21,7 @@ from finescale.fields.axis import segments
 from finescale.fields.context import clock
 from finescale.fields.pack import blocks
 from finescale.prior import autoregression
+from finescale.prior.joint import between
 from finescale.prior.loader import even_windows
 
 if TYPE_CHECKING:
@@ -176,14 +177,11 @@ def _gap_error(climate: "GaussianClimate", z: Tensor) -> float:
     seen = [0, (frames - 1) // 2, frames - 1]
     hidden = [t for t in range(frames) if t not in seen]
     lags = climate.lead_covariances(frames)
-    rows = [torch.cat([lags[t - s] if t >= s else lags[s - t].T for s in seen], 1) for t in range(frames)]
-    known = torch.cat([rows[t] for t in seen]) + _SEEN**2 * torch.eye(len(seen) * lead)
-    noisy = z[:, seen] + _SEEN * torch.randn(
-        len(z), len(seen), lead, generator=torch.Generator().manual_seed(1)
-    )
-    weights = torch.linalg.solve(known, noisy.flatten(1).T)
-    errors = [(rows[t] @ weights).T - z[:, t] for t in hidden]
-    return float(torch.stack(errors).square().mean().log())
+    known = between(lags, seen, seen) + _SEEN**2 * torch.eye(len(seen) * lead)
+    chance = torch.randn(len(z), len(seen) * lead, generator=torch.Generator().manual_seed(1))
+    noisy = z[:, seen].flatten(1) + _SEEN * chance
+    found = between(lags, hidden, seen) @ torch.linalg.solve(known, noisy.T)
+    return float((found.T - z[:, hidden].flatten(1)).square().mean().log())
 
 
 def _log_error(estimate: Tensor, x: Tensor) -> float:

@@ -4,7 +4,7 @@ A vector autoregression gives covariances at every lag; the covariance matrix of
 and its Wiener filter costs two matrix products.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,7 +44,7 @@ def lag_covariances(lagged: Array, lags: int) -> Array:
         than the sample covariances at long lags.
     """
     order = len(lagged) - 1
-    past = _frames(lagged[:order])
+    past = _backwards(lagged[:order])
     past += _RIDGE * np.diag(np.diag(past))
     steps = np.split(np.linalg.solve(past, np.concatenate([part.T for part in lagged[1:]])).T, order, axis=1)
     out = list(lagged[:order])
@@ -63,17 +63,23 @@ def possible(wished: Array, sure: Array) -> Array:
     for share in _SHARES:
         mixed = share * wished + (1 - share) * sure
         try:
-            np.linalg.cholesky(_frames(mixed / scale[:, None] / scale))
+            np.linalg.cholesky(_backwards(mixed / scale[:, None] / scale))
         except np.linalg.LinAlgError:
             continue
         return np.asarray(mixed)
     return sure
 
 
-def _frames(lagged: Array) -> Array:
-    """Covariance matrix of consecutive frames of which ``lagged [T, J, J]`` has all lags ``[T * J, T * J]``."""
-    rows = range(len(lagged))
-    return np.block([[lagged[j - i] if j >= i else lagged[i - j].T for j in rows] for i in rows])
+def between(lags: Tensor, rows: Sequence[int], columns: Sequence[int]) -> Tensor:
+    """Covariance of series at times `rows` with those at `columns`, ``[R * J, C * J]``, from that at all lags."""
+    blocks = [[lags[t - s] if t >= s else lags[s - t].T for s in columns] for t in rows]
+    return torch.cat([torch.cat(row, 1) for row in blocks])
+
+
+def _backwards(lagged: Array) -> Array:
+    """Covariance of as many frames in a row as there are lags, the latest first."""
+    past = range(0, -len(lagged), -1)
+    return between(torch.from_numpy(lagged), past, past).numpy()
 
 
 @dataclass(frozen=True)
@@ -91,12 +97,7 @@ class JointWaves:
     @classmethod
     def of(cls, cross: Tensor, frames: int) -> "JointWaves":
         """Diagonalise the covariance of ``frames`` frames; ``cross [lags, J, J]`` with lags >= frames."""
-        lead = cross.shape[1]
-        covariance = cross.new_empty(frames, lead, frames, lead)
-        for i in range(frames):
-            for j in range(frames):
-                covariance[i, :, j] = cross[i - j] if i >= j else cross[j - i].T
-        square = covariance.view(frames * lead, frames * lead)
+        square = between(cross, range(frames), range(frames))
         variance, axes = torch.linalg.eigh((square + square.T) / 2)
         return cls(axes.contiguous(), variance.clamp_min(0))
 
