@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 import yaml
+from safetensors.numpy import load_file
 
 from finescale.pipeline.store import path_of, remove
 
@@ -119,3 +120,11 @@ def test_a_killed_training_ends_in_the_same_weights(learned: Project) -> None:
     assert not weights.exists()
     learned.finescale("stage", "train-tiny")
     assert weights.read_bytes() == before
+
+
+def test_gaussian_takes_eofs_together_when_asked(learned: Project) -> None:
+    weights = learned.root / "models" / "gaussian" / "climate.safetensors"
+    assert load_file(weights)["cross"].size == 0
+    learned.set(downscale__gaussian={"together": True})
+    learned.finescale("stage", "downscale-gaussian")
+    assert load_file(weights)["cross"].shape == (5, 12, 12)

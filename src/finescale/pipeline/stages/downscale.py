@@ -39,10 +39,8 @@ def gaussian(desk: Desk) -> None:
 
     fine = desk.open("reference")
     units = {str(name): str(field.attrs["units"]) for name, field in fine.data_vars.items()}
-    fitted, own = (
-        GaussianClimate.from_dataset(desk.open("climate").compute()),
-        desk.setting("downscale.gaussian"),
-    )
+    fitted = GaussianClimate.from_dataset(desk.open("climate").compute())
+    own = desk.setting("downscale.gaussian")
     climate = fitted if own.together else fitted.apart()
     _cases(desk, "gaussian", Gaussian(operator(desk, fine), units, climate, own.error_scale))
 
