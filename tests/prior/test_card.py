@@ -114,7 +114,7 @@ def test_missing_and_foreign_folders_are_refused(written, tmp_path):
         load_prior(tmp_path / "nothing")
     write_prior(tmp_path / "old", written[0], {})
     update_card(tmp_path / "old", {"format": 0})
-    with pytest.raises(FinescaleError, match="format 1: old has 0"):
+    with pytest.raises(FinescaleError, match="format 2: old has 0"):
         load_prior(tmp_path / "old")
 
 

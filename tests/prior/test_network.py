@@ -89,6 +89,23 @@ def test_context_matters_until_it_is_dropped(tokens):
     assert torch.equal(kept, denoiser(x, sigma, when))
 
 
+class Silent(torch.nn.Module):
+    """A backbone that has nothing to say."""
+
+    def forward(self, x, emb, tokens):
+        return torch.zeros(len(x), 6, *x.shape[-2:])
+
+
+def test_gains_hand_each_form_of_the_state_through():
+    network, (x, _, when) = build(TINY, context=CONTEXT).network, some()
+    network.backbone, network.gain = Silent(), torch.nn.Linear(16, 4)
+    torch.nn.init.zeros_(network.gain.weight)
+    network.gain.bias.data = torch.tensor([1.0, 2.0, 3.0, 4.0])
+    a, b = x.unbind(2)
+    through = network(torch.cat([x, -x], dim=2), torch.zeros(2), when)
+    assert torch.allclose(through, torch.stack([a - 3 * a, 2 * b - 4 * b], dim=2))
+
+
 def test_each_static_field_is_felt():
     denoiser = build(TINY, context=CONTEXT)
     x, sigma, when = some()

@@ -62,6 +62,7 @@ def latent_denoiser(spec: LatentSpec, places: Places, centre: Tensor, spread: Te
         harmonics=spec.network.harmonics,
         coarse=Spread(places.rows, places.columns),
         tiles=Tiles.of(crop, shape, divisor, places.step),
+        streams=1,
     )
     mask = torch.ones(channels, *shape, dtype=torch.bool)
     return KarrasDenoiser(network, mask, centre, spread)

@@ -145,6 +145,7 @@ def build_denoiser(
         tokens=spec.network.tokens,
         harmonics=spec.network.harmonics,
         tiles=Tiles.of(spec.crop, (mask.shape[1], mask.shape[2]), divisor),
+        streams=streams,
     )
     if spec.network.compile:
         backbone.compile()

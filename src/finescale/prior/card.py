@@ -29,7 +29,7 @@ from finescale.prior.latentspec import LatentSpec
 from finescale.prior.schedule import Schedule, schedule_from
 from finescale.prior.spec import PriorSpec
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)

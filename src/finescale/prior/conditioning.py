@@ -20,7 +20,9 @@ class WindowNetwork(nn.Module):
     Static fields and the solar zenith angle are extra channels; noise level and season and hour modulate
     every block; with ``tokens > 0`` a coarse view of the static fields and the time are tokens for
     cross-attention (the zero-shot prior of Tie et al. 2026, arXiv 2601.21760). Fields of any size are padded
-    to what the backbone can halve.
+    to what the backbone can halve. What goes through unchanged, above all noise that is to be taken off, has a
+    way of its own beside the backbone, with a gain for each variable and noise level: channels that are fewer
+    than the numbers of a patch could not carry it.
 
     Args:
         backbone: ``(x [B, inputs, H, W], emb [B, E], tokens) -> [B, T * C, H, W]``.
@@ -35,6 +37,7 @@ class WindowNetwork(nn.Module):
         harmonics: waves of the year (which place month and day) and of the day (which place the hour).
         coarse: for a paired prior, the interpolation from the coarse data to the cells.
         tiles: the crops that it is trained on; it answers for the whole domain by them.
+        streams: Q, how many forms of the state are among the inputs.
     """
 
     static: Tensor
@@ -55,6 +58,7 @@ class WindowNetwork(nn.Module):
         harmonics: int = 2,
         coarse: "Spread | None" = None,
         tiles: Tiles | None = None,
+        streams: int = 0,
     ) -> None:
         super().__init__()
         self.tiles = tiles
@@ -63,6 +67,10 @@ class WindowNetwork(nn.Module):
         self.register_buffer("static", static)
         self.register_buffer("position", position)
         self.noise = _mlp(2 * _FREQUENCIES, embedding, embedding)
+        self.gain = nn.Linear(embedding, streams * variables) if streams else None
+        if self.gain is not None:
+            nn.init.zeros_(self.gain.weight)
+            nn.init.zeros_(self.gain.bias)
         waves = 2 * harmonics * sum(name in names for name in ("year", "day"))
         self.time = _mlp(waves, embedding, embedding) if waves else None
         self.time_tokens = _mlp(waves, tokens, 2 * tokens) if waves and tokens else None
@@ -102,7 +110,18 @@ class WindowNetwork(nn.Module):
             x = F.pad(x, (0, right, 0, down), mode="replicate")
         emb, tokens = self._embedding(log_sigma, context, keep, still)
         y = self.backbone(x, emb, tokens)[..., :height, :width]
-        return cast(Tensor, y.reshape(batch, frames, self.variables, height, width))
+        y = y.reshape(batch, frames, self.variables, height, width)
+        return cast(Tensor, y if self.gain is None else y + self._through(inputs, emb))
+
+    def _through(self, inputs: Tensor, emb: Tensor) -> Tensor:
+        """The forms of the state ``[B, T, Q * C, H, W]``, each variable times its gain, summed: ``[B, T, C, H, W]``."""
+        assert self.gain is not None
+        batch, frames, _, height, width = inputs.shape
+        with torch.autocast(emb.device.type, enabled=False):
+            gains = self.gain(emb.float()).view(batch, 1, -1, self.variables, 1, 1)
+            return cast(
+                Tensor, (gains * inputs.view(batch, frames, -1, self.variables, height, width)).sum(2)
+            )
 
     def _keep(self, batch: int, context: Context | None, like: Tensor) -> Tensor:
         if context is None or context.keep is None:

@@ -21,7 +21,7 @@ from finescale.fields.paired import CoarseFrames
 from finescale.fields.scaling import Scaling, valid_cells
 from finescale.grid.coarsening import Coarsening
 from finescale.grid.grid import Grid
-from finescale.prior.card import grid_of
+from finescale.prior.card import FORMAT, grid_of
 from finescale.prior.latentspec import LatentSpec
 from finescale.prior.loader import Batch, WindowLoader, even_starts, even_windows
 from finescale.prior.processes import share
@@ -145,7 +145,7 @@ class Pairs:
 
     def identity(self, *parts: object) -> str:
         """Digest of the data and of what else a training depends on."""
-        text = json.dumps([self.facts, *parts], sort_keys=True, default=str)
+        text = json.dumps([FORMAT, self.facts, *parts], sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -18,7 +18,7 @@ from finescale.fields.pack import pack
 from finescale.fields.scaling import Scaling, valid_cells
 from finescale.prior import crossfit
 from finescale.prior.backbone import bf16_is_fast, build_denoiser, build_schedule
-from finescale.prior.card import grid_of
+from finescale.prior.card import FORMAT, grid_of
 from finescale.prior.denoiser import Preconditioned, WienerDenoiser
 from finescale.prior.gaussian import GaussianClimate
 from finescale.prior.loader import Batch, WindowLoader, check_window, even_windows
@@ -257,5 +257,5 @@ def _facts(
 
 
 def _identity(spec: PriorSpec, facts: dict[str, Any]) -> str:
-    text = json.dumps([spec.to_dict(), facts], sort_keys=True)
+    text = json.dumps([FORMAT, spec.to_dict(), facts], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
