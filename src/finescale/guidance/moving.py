@@ -17,7 +17,7 @@ from finescale.guidance.seen import Seen
 from finescale.prior.gaussian import GaussianClimate
 
 # Hours of the shortest ring, and the share of a ring that a stretch may fill: beyond it, both ends would meet.
-RING, SHARE = 192, 2
+RING, SHARE = 384, 2
 LEAD = 128
 KEPT = 24
 _KNOWN: WeakKeyDictionary[GaussianClimate, dict[int, "MovingModes"]] = WeakKeyDictionary()

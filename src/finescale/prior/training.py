@@ -62,7 +62,8 @@ def _scores(run: Training, state: dict[str, Any]) -> dict[str, Any]:
     """Validation errors per noise band, beside those of the linear denoiser where one was given."""
     named = {name.removeprefix("mse_"): error for name, error in state["figures"].items()}
     scores = {"validation": named, "validation_score": state["best"], "kept_step": state["kept"]}
-    if run.gaussian is None or run.gaussian.scaling != run.loader.scaling:
+    # The climate is of the whole domain, and of its own scale.
+    if run.gaussian is None or run.spec.crop is not None or run.gaussian.scaling != run.loader.scaling:
         return scores
     bands = run.validation.bands(Linear(run.gaussian))
     named = {str(level): error for level, error in bands.items()}
