@@ -16,7 +16,8 @@ from torch import Tensor
 from finescale.guidance.seen import Seen
 from finescale.prior.gaussian import GaussianClimate
 
-# Hours of the shortest ring, and the share of a ring that a stretch may fill: beyond it, both ends would meet.
+# Hours of the shortest ring: half way round, weather must have forgotten itself, for what it still knows there is an
+# edge that makes it rough everywhere. And the share of a ring that a stretch may fill: beyond it, both ends would meet.
 RING, SHARE = 384, 2
 LEAD = 128
 KEPT = 24
