@@ -24,6 +24,9 @@ from finescale.bias.plan import Options
 from finescale.bias.series import in_units, select_period
 from finescale.errors import FinescaleError
 
+# Share of the error of a free-running model that lasts and reaches as its weather does. A map of values errs so, what
+# its fields have that no weather has does not, and no data tell how much is which: half.
+LIKE_WEATHER = 0.5
 MONTHS = Grouping("month")
 FORTNIGHT = 14
 PROBABILITIES = np.linspace(0.005, 0.995, 100)

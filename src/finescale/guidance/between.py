@@ -49,7 +49,7 @@ def frames(given: Conditions, pace: int, climate: GaussianClimate | None) -> Con
     begin, end = given.wanted[0], given.wanted[1]
     axis = time_axis(begin, end, given.time)[::pace]
     y = _interpolated(source, torch.from_numpy(clock(axis)).float(), every // pace, climate)
-    own = Source(source.space, Clock(1), source.channels, begin // pace, y, source.error)
+    own = Source(source.space, Clock(1), source.channels, begin // pace, y, source.error, source.lasting)
     first, stop = begin // pace, begin // pace + len(axis)
     return Conditions(Observation((own,)), first, stop, (first, stop), axis, pace)
 

@@ -47,7 +47,7 @@ class Conditions:
     @property
     def exact(self) -> bool:
         """Whether no product has an error of its own."""
-        return not any(bool(source.error.any()) for source in self.observation.sources)
+        return all(source.exact for source in self.observation.sources)
 
     def stamps(self) -> xr.DataArray:
         """Stamps of the wanted hours: every one from the first wanted frame to the last."""

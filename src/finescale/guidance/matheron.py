@@ -69,7 +69,7 @@ class GaussianPosterior:
 
     def _given(self, x: Tensor, members: tuple[int, ...] | None, begin: int, end: int, own: slice) -> Tensor:
         """Condition states of the hours [begin, end) and return the wanted frames; members add their error."""
-        segment = self.observation.segment(begin, end)
+        segment = self.observation.segment(begin, end, members)
         if segment is None:
             return x[:, own]
         r = segment.residual(x)

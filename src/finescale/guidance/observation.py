@@ -6,7 +6,7 @@ Cells that are NaN in y are unobserved: their rows carry no information and are 
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -26,7 +26,9 @@ class Source:
         channels: which channels of the state it observes.
         first: absolute hour of the first value.
         y: values ``[K, C, n]``, one every `clock.every` hours; NaN where unobserved.
-        error: error variance R of each of its channels ``[C]``, in scaled units squared; zero is exact.
+        error: error variance R of each of its channels ``[C]``, in scaled units squared, independent from value to
+            value; zero is exact.
+        lasting: further error variance ``[C]`` of an error that lasts and reaches as weather does; None for none.
     """
 
     space: Space
@@ -35,6 +37,7 @@ class Source:
     first: int
     y: Tensor
     error: Tensor
+    lasting: Tensor | None = None
 
     def __post_init__(self) -> None:
         if self.first % self.clock.every:
@@ -50,6 +53,15 @@ class Source:
             )
         if bool((self.error < 0).any()):
             raise FinescaleError(f"an error variance is not negative: {self.error.tolist()}; mend it")
+
+    @property
+    def exact(self) -> bool:
+        """Whether it has no error of its own."""
+        return self.lasting is None and not bool(self.error.any())
+
+    def independent(self) -> "Source":
+        """The same product, all of its error independent from value to value."""
+        return self if self.lasting is None else replace(self, error=self.error + self.lasting, lasting=None)
 
     def between(self, first: int, stop: int) -> tuple[View, Tensor]:
         """The operator on the hours [first, stop) and its values ``[K, C, n]``, NaN outside the product's time."""
@@ -68,7 +80,7 @@ class Segment:
 
     Attributes:
         parts: the sources that have stamps in these hours, with their operators.
-        y: values ``[n]``, zero where masked.
+        y: values ``[n]``, or of each member ``[M, n]``, zero where masked.
         mask: ``[n]``, True where observed.
         error: error variance ``[n]``.
     """
@@ -81,7 +93,7 @@ class Segment:
     @property
     def size(self) -> int:
         """Length n of the vector."""
-        return self.y.numel()
+        return self.mask.numel()
 
     def apply(self, x: Tensor) -> Tensor:
         """H x: state ``[..., T, C, H, W]`` to ``[..., n]``, zero where masked."""
@@ -132,8 +144,14 @@ class Observation:
 
     sources: tuple[Source, ...]
 
-    def segment(self, first: int, stop: int) -> Segment | None:
-        """The observation of the hours [first, stop), or None where nothing is observed."""
+    def segment(self, first: int, stop: int, members: tuple[int, ...] | None = None) -> Segment | None:
+        """The observation of the hours [first, stop), or None where nothing is observed.
+
+        Args:
+            first: hour.
+            stop: one past the last.
+            members: whose data; here all have the same.
+        """
         parts, ys, errors = [], [], []
         for source in self.sources:
             view, y = source.between(first, stop)

@@ -136,9 +136,9 @@ class DecodedObservation(Observation):
 
     scene: Scene
 
-    def segment(self, first: int, stop: int) -> Segment | None:
+    def segment(self, first: int, stop: int, members: tuple[int, ...] | None = None) -> Segment | None:
         """The observation of the hours [first, stop)."""
-        plain = super().segment(first, stop)
+        plain = super().segment(first, stop, members)
         if plain is None:
             return None
         decode = partial(self.scene.fields, first=first)

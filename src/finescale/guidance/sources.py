@@ -2,7 +2,8 @@
 
 Every product carries what is needed in its own metadata: units, the cell method of its times (`time: mean` for means
 over the hours up to the stamp), and the attribute `standard_error` of each field, the standard deviation of its error
-in its units; without it a field counts as exact.
+in its units; without it a field counts as exact. The attribute `error_lasting` is the share of its error variance that
+lasts and reaches as weather does, from 0 (without it) to 1; the rest is independent from value to value.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,6 +24,7 @@ from finescale.grid.grid import Grid
 from finescale.guidance.observation import Source
 
 STANDARD_ERROR = "standard_error"  # attribute of a field, in its units
+LASTING = "error_lasting"  # attribute of a field, a share of the error variance
 
 
 def gridded(ds: xr.Dataset, coarsening: Coarsening, scaling: Scaling, error_scale: float = 1.0) -> Source:
@@ -106,7 +108,7 @@ def _source(
 ) -> Source:
     hours = on_clock(ds["time"], clock.every)
     channels = tuple(c for c, name in enumerate(scaling.variables) if name in ds.data_vars)
-    y, stds = [], []
+    y, stds, shares = [], [], []
     for c in channels:
         field = ds[scaling.variables[c]]
         values = field.transpose("time", *place).to_numpy().reshape(len(hours), -1)
@@ -116,9 +118,17 @@ def _source(
             raise FinescaleError(
                 f"a standard error is a number from zero: {field.name} carries {error}; mend {STANDARD_ERROR}"
             )
+        share = float(field.attrs.get(LASTING, 0.0))
+        if not 0 <= share <= 1:
+            raise FinescaleError(
+                f"a share lies between 0 and 1: {field.name} carries {share}; mend {LASTING}"
+            )
         stds.append(factor * error / scaling.scale[c])
+        shares.append(share)
     values32: Tensor = torch.from_numpy(np.stack(y, axis=1).astype(np.float32))
-    return Source(space, clock, channels, int(hours[0]), values32, torch.tensor(stds).square())
+    variance, lasts = torch.tensor(stds).square(), torch.tensor(shares)
+    lasting = lasts * variance if bool((lasts * variance).any()) else None
+    return Source(space, clock, channels, int(hours[0]), values32, (1 - lasts) * variance, lasting)
 
 
 def _step(time: xr.DataArray) -> int:

@@ -169,7 +169,7 @@ class Wave:
     def _state(self, level: int, b: int) -> Tensor:
         if level == 0 and (0, b) not in self.states:
             white = self.noise(self.members, range(*self.blocks[b])).to(self.device)
-            segment = self.observation.segment(*self.blocks[b])
+            segment = self.observation.segment(*self.blocks[b], members=self.members)
             if isinstance(self.guidance, OwnNoise) and segment is not None:
                 start = self.guidance.start(white, self.levels[0], segment)
             else:
@@ -224,7 +224,7 @@ class Wave:
         begin, end = self._stretch(b)
         cut = slice(begin - self.blocks[near[0]][0], end - self.blocks[near[0]][0])
         x = torch.cat([self._state(i, n) for n in near], 1)[:, cut]
-        segment = self.observation.segment(begin, end)
+        segment = self.observation.segment(begin, end, self.members)
         own = slice(first - begin, stop - begin)
         if self.guidance.backward(level) and segment is not None:
             with torch.enable_grad():

@@ -19,6 +19,7 @@ from finescale.fields.noise import Noise
 from finescale.grid.coarsening import Coarsening
 from finescale.guidance.conditions import conditions
 from finescale.guidance.covariance import ClimateCovariance
+from finescale.guidance.doubt import believed
 from finescale.guidance.matheron import GaussianPosterior
 from finescale.methods import card
 from finescale.methods.downscaler import check_coarse
@@ -65,8 +66,9 @@ class Gaussian(OnOperator):
             raise FinescaleError(f"an ensemble has one member or more: {members}; ask for at least 1")
         check_coarse(coarse, self.coarse, self.variables, gaps_allowed=True)
         scaling = self.climate.scaling
-        given = conditions(coarse, self.coarsening, scaling, self.error_scale, others=beside)
         noise = Noise(seed, scaling.variables, self.fine.shape)
+        given = conditions(coarse, self.coarsening, scaling, self.error_scale, others=beside)
+        given = believed(given, self.climate, noise)
         covariance = ClimateCovariance(self.climate)
         posterior = GaussianPosterior(
             covariance, given.observation, given.clock(), noise, given.first, given.stop

@@ -17,6 +17,7 @@ from finescale.guidance.activity import STAMPS, Activity
 from finescale.guidance.between import Hourly, check_frames, frames
 from finescale.guidance.conditions import Conditions, conditions
 from finescale.guidance.covariance import ClimateCovariance
+from finescale.guidance.doubt import believed
 from finescale.guidance.draws import Ahead, ClimateDraws, Finish
 from finescale.guidance.guidance import Guidance
 from finescale.guidance.matheron import GaussianPosterior
@@ -210,10 +211,6 @@ class GenerativeDownscaler(OnOperator):
     def _hourly(self, given: Conditions) -> Hourly:
         return Hourly(given, self._climate)
 
-    def _groups(self, members: int, first: int) -> Iterator[tuple[int, ...]]:
-        for begin in range(first, first + members, self.group):
-            yield tuple(range(begin, min(begin + self.group, first + members)))
-
     def _scene(self, given: Conditions, coarse: xr.Dataset) -> Scene:
         self.prior.lay(self.overlap, self.batch)
         weight = self.guidance.physics
@@ -223,14 +220,16 @@ class GenerativeDownscaler(OnOperator):
         return Scene(self.prior, given, coarse, self.device, self.context_weight, nudge, activity)
 
     def _waves(self, scene: Scene, members: int, seed: int, first: int = 0) -> list[Wave]:
-        one, groups = self._wave(scene, seed), self._groups(members, first)
+        one, every = self._wave(scene, seed), range(first, first + members)
+        groups = [tuple(every[begin : begin + self.group]) for begin in range(0, members, self.group)]
         return [replace(one, members=m, states={}, means={}, memories={}) for m in groups]
 
     def _wave(self, scene: Scene, seed: int) -> Wave:
         covariance = None if self._climate is None else ClimateCovariance(self._climate)
-        given, linear = scene.given, self.prior.codec.linear
+        linear = self.prior.codec.linear
         _, rows, columns = self.prior.denoiser.mask.shape
-        noise = Noise(seed, self.prior.channels, (rows, columns), given.pace, self.sampler.memory)
+        noise = Noise(seed, self.prior.channels, (rows, columns), scene.given.pace, self.sampler.memory)
+        given = believed(scene.given, self._climate if linear else None, noise)
         guidance = recipes.build(
             self.guidance, self.prior.scaling, covariance, given, self.fine, linear=linear
         )
@@ -238,7 +237,7 @@ class GenerativeDownscaler(OnOperator):
             denoise=scene.denoise,
             windows=self.windows.build(self.prior.window),
             guidance=guidance,
-            observation=scene.observation(),
+            observation=replace(scene, given=given).observation(),
             levels=levels(self.sampler),
             noise=noise,
             members=(),

@@ -7,7 +7,9 @@ from typing import Any
 
 import xarray as xr
 
+from finescale.bias.observation_error import LIKE_WEATHER
 from finescale.climate.subset import crop_period
+from finescale.guidance.sources import LASTING, STANDARD_ERROR
 from finescale.methods import card
 from finescale.methods.bcsd import Bcsd
 from finescale.methods.bilinear import Bilinear
@@ -75,7 +77,7 @@ def _cases(
         case = name.removeprefix(f"ensemble-{method}-")
         coarse = conditions(desk, case)
         for variable, error in errors.get(case, {}).items():
-            coarse[variable].attrs["standard_error"] = error
+            coarse[variable].attrs |= {STANDARD_ERROR: error, LASTING: _lasting(desk, case)}
         desk.save(name, downscaler(coarse, members=members, seed=seed))
     check(desk, "ensemble", wanted, f"gates-{method}")
 
@@ -90,6 +92,11 @@ def standard_errors(desk: Desk) -> dict[str, dict[str, float]]:
             names = map(str, found["variable"].values)
             errors[f"gcm-{name.removeprefix('error-')}"] = dict(zip(names, map(float, stds), strict=True))
     return errors
+
+
+def _lasting(desk: Desk, case: str) -> float:
+    """Share of R that lasts and reaches as weather does: of a model that runs freely, whose laws were compared."""
+    return LIKE_WEATHER if "distance" in desk.open(f"error-{case.removeprefix('gcm-')}") else 0.0
 
 
 def conditions(desk: Desk, case: str) -> xr.Dataset:
