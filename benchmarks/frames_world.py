@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
+from finescale.bias.observation_error import LIKE_WEATHER
 from finescale.grid.coarsening import Coarsening
 from finescale.grid.grid import Grid
 from finescale.guidance.recipes import GuidanceSpec
 from finescale.guidance.solver import SamplerSpec
+from finescale.guidance.sources import LASTING, STANDARD_ERROR
 from finescale.methods.bcsd import Bcsd
 from finescale.methods.bilinear import Bilinear
 from finescale.methods.gaussian import Gaussian
@@ -80,7 +82,7 @@ class World:
                 error = self.open(f"error-{gcm}")["R"]
                 for name in self.units:
                     variance = float(error.sel(variable=name, variable_=name))
-                    given[name].attrs["standard_error"] = variance**0.5
+                    given[name].attrs |= {STANDARD_ERROR: variance**0.5, LASTING: LIKE_WEATHER}
                 truth = self.open(f"truth-{gcm}").assign_coords(self.grid.coords())
                 yield gcm, self.settings.coarse.factor, given, truth
 

@@ -102,7 +102,7 @@ def prior(world: World, args: argparse.Namespace) -> None:
     if args.steps:
         recipe |= {"steps": args.steps, "validate_every": max(args.steps // 4, 1)}
     wanted |= {"context": wanted["context"] if args.context is None else tuple(args.context)}
-    wanted |= {"preconditioning": "edm", "crop": args.crop} if args.edm else {}
+    wanted |= {"crop": args.crop} | ({"preconditioning": "edm"} if args.edm else {})
     spec = PriorSpec(tuple(world.units), network=network, training=TrainingSpec(**recipe), **wanted)
     begin = time.process_time()
 
@@ -179,7 +179,7 @@ def main() -> None:
     parser.add_argument("--context", nargs="*")
     parser.add_argument("--channels", type=int, nargs="+")
     parser.add_argument("--patch", type=int)
-    parser.add_argument("--crop", type=int, help="with --edm: train on random parts of so many cells a side")
+    parser.add_argument("--crop", type=int, help="train on random parts of so many cells a side; needs --edm")
     parser.add_argument("--batch", type=int)
     parser.add_argument(
         "--square", type=int, nargs=3, help="first row, first column and size of a part of the domain"

@@ -76,8 +76,10 @@ def _cases(
         desk.progress("cases", done, len(wanted))
         case = name.removeprefix(f"ensemble-{method}-")
         coarse = conditions(desk, case)
-        for variable, error in errors.get(case, {}).items():
-            coarse[variable].attrs |= {STANDARD_ERROR: error, LASTING: _lasting(desk, case)}
+        if case in errors:
+            share = _lasting(desk, case)
+            for variable, error in errors[case].items():
+                coarse[variable].attrs |= {STANDARD_ERROR: error, LASTING: share}
         desk.save(name, downscaler(coarse, members=members, seed=seed))
     check(desk, "ensemble", wanted, f"gates-{method}")
 
