@@ -69,7 +69,7 @@ def test_a_member_has_the_same_data_in_every_stretch_and_ensemble(climate, given
 
 
 def test_spread_of_the_region_is_its_error(climate, given, weather) -> None:
-    """Mean of all cells and of four days: data that err as weather does, told so, and told that errors are independent."""
+    """Mean of all cells over four days, with data that err as weather does: told so, and told that errors are alone."""
 
     def spread_skill(request: Conditions) -> float:
         posterior = GaussianPosterior(
