@@ -38,7 +38,12 @@ def learned(finished: Project, tmp_path_factory: pytest.TempPathFactory) -> Proj
     body["climate"] = {"modes": 24, "order": 4, "joint": 12, "sketch_every": 1}
     body["priors"] = {"tiny": PRIOR}
     body["downscale"]["methods"] = ["bilinear", "gaussian", "finescale"]
-    body["downscale"]["finescale"] = {"prior": "tiny", "sampler": {"steps": 4}, "search": SEARCH}
+    body["downscale"]["finescale"] = {
+        "prior": "tiny",
+        "sampler": {"steps": 4},
+        "search": SEARCH,
+        "calibrate": {"members": 2, "days": 5},
+    }
     body["registry"]["method"] = "finescale"
     path.write_text(yaml.safe_dump(body, sort_keys=False), encoding="utf-8")
     project = Project(root)
@@ -85,6 +90,21 @@ def test_the_card_knows_the_error_of_the_coarse_data_and_what_the_search_found(l
     page = (learned.root / path_of("page")).read_text(encoding="utf-8")
     assert "standard error of the coarse data" in page
     assert "constants chosen on the validation block" in page
+
+
+def test_the_spread_is_mended_by_validation_days(learned: Project) -> None:
+    folder = learned.root / "models" / "finescale"
+    found = json.loads((folder / "card.json").read_text(encoding="utf-8"))["spread"]
+    # Five days from the first coarse time on, to the last: the validation block has eight.
+    assert 4.5 < found["days"] <= 5
+    own = json.loads((folder / "generative.json").read_text(encoding="utf-8"))["spread"]
+    assert own == [found["factors"][name] for name in ("psl", "tas")]
+    for name, factor in found["factors"].items():
+        before, after = found["before"][name], found["after"][name]
+        assert after == pytest.approx(before * factor)
+        assert abs(after - 1) < abs(before - 1)
+    page = (learned.root / path_of("page")).read_text(encoding="utf-8")
+    assert "spread over error on the validation block" in page
 
 
 def test_the_training_is_tracked(learned: Project) -> None:

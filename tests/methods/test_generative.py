@@ -341,6 +341,23 @@ def test_rough_days_are_drawn_rougher_and_noisy_data_tell_nothing_of_them(method
     assert np.array_equal(values(method(noisy, members=2, seed=1)), values(still(noisy, members=2, seed=1)))
 
 
+def test_a_wider_spread_still_has_the_coarse_means(method, coarse, tmp_path) -> None:
+    wider = replace(method, spread=(1.6, 1.0))
+    plain, wide = (values(m(coarse, members=4, seed=1)) for m in (method, wider))
+    assert 1.5 < wide[0].std(0).mean() / plain[0].std(0).mean() < 1.7
+    np.testing.assert_allclose(wide[1], plain[1], atol=1e-3)
+    found = wider(coarse, members=4, seed=1)
+    seen = wider.coarsening.apply(found)
+    for name, scale in zip(VARIABLES, method.prior.scaling.scale, strict=True):
+        assert abs(seen[name] - coarse[name]).max() < 2e-3 * scale
+    wider.save(tmp_path / "model")
+    again = GenerativeDownscaler.load(tmp_path / "model")
+    assert np.array_equal(values(again(coarse, members=4, seed=1)), values(found))
+    # What a product's own error makes uncertain was not measured on exact data.
+    noisy = with_error(coarse.isel(time=slice(0, 6)), 0.5)
+    np.testing.assert_array_equal(*(values(m(noisy, members=2, seed=1)) for m in (method, wider)))
+
+
 def test_a_plan_counts_windows(method, coarse) -> None:
     plan = method.plan(coarse, members=3)
     assert plan.evaluations == 3 * 4 * len(WindowSpec().build(5).starts(0, 73))

@@ -22,6 +22,7 @@ from finescale.guidance.draws import Finish
 from finescale.guidance.guidance import Guidance, Moment, OwnNoise
 from finescale.guidance.observation import Observation
 from finescale.guidance.solver import Level, Memory, advance
+from finescale.guidance.spread import Spread
 from finescale.prior.window import Windows
 
 # Windows [B, T, C, H, W] at one noise level, with the first hour of each: their denoised means.
@@ -55,6 +56,7 @@ class Wave:
         count: called with the number of windows after each call of the denoiser.
         origin: mean of the first state for some members and hours ``[M, T, C, H, W]``; zero without it.
         finish: what the denoised mean lacks, for a level that draws.
+        spread: what is done to each finished block, given its first hour.
     """
 
     denoise: Denoise
@@ -72,6 +74,7 @@ class Wave:
     count: Callable[[int], None] = lambda n: None
     origin: Callable[[tuple[int, ...], int, int], Tensor] | None = None
     finish: Finish | None = None
+    spread: Spread | None = None
     front: int = -1
     states: dict[tuple[int, int], Tensor] = field(default_factory=dict)
     means: dict[tuple[int, int], Tensor] = field(default_factory=dict)
@@ -156,7 +159,8 @@ class Wave:
             if 0 <= here < len(self.blocks):
                 self._lift(i, here)
                 if i == len(self.levels) - 1:
-                    finished = (self.blocks[here], self.states.pop((i + 1, here)))
+                    x = self.states.pop((i + 1, here))
+                    finished = (self.blocks[here], self.spread(x, self.blocks[here][0]) if self.spread else x)
         self.front += 1
         return finished
 

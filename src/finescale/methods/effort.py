@@ -1,5 +1,6 @@
 """What a request will cost, and how far it is."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -32,3 +33,12 @@ class Counter:
         self.done += count
         if self.report is not None:
             self.report(min(self.done, self.total), self.total)
+
+
+def seconds(call: Callable[[], object]) -> float:
+    """What the second of two calls takes; the first one warms up."""
+    for _ in range(2):
+        begin = time.perf_counter()
+        call()
+        took = time.perf_counter() - begin
+    return took

@@ -25,10 +25,11 @@ from finescale.guidance.nudge import PhysicsNudge
 from finescale.guidance.recipes import GuidanceSpec
 from finescale.guidance.scene import Scene
 from finescale.guidance.solver import SamplerSpec, levels
+from finescale.guidance.spread import Spread
 from finescale.guidance.wave import Wave
 from finescale.methods import shelf
 from finescale.methods.downscaler import check_coarse
-from finescale.methods.effort import Counter, Plan
+from finescale.methods.effort import Counter, Plan, seconds
 from finescale.methods.ensemble import dataset, physical
 from finescale.methods.kinds import OnOperator
 from finescale.methods.stream import Stream
@@ -65,6 +66,7 @@ class GenerativeDownscaler(OnOperator):
         group: members drawn together.
         batch: windows, or tiles of windows, in one call of the network.
         overlap: cells that tiles of a prior with crop share; None for half a crop.
+        spread: factors on the spread of draws given exact data, by variable; empty for ones. See `guidance.spread`.
         device: where to compute.
     """
 
@@ -80,6 +82,7 @@ class GenerativeDownscaler(OnOperator):
     group: int = 4
     batch: int = 32
     overlap: int | None = None
+    spread: tuple[float, ...] = ()
     device: str = "cpu"
 
     def __post_init__(self) -> None:
@@ -169,15 +172,11 @@ class GenerativeDownscaler(OnOperator):
         evaluations, gradients = (sum(wave.evaluations[i] for wave in waves) for i in (0, 1))
         windows, state = self.prior.windows(self.batch), self.prior.denoiser.mask.shape
         x = torch.zeros((windows, self.prior.window, *state), device=self.device)
-        took = []
         with torch.no_grad():
-            for _ in range(2):
-                begin = time.perf_counter()
-                scene.denoise(x, 1.0, [given.first] * windows)
-                took.append(time.perf_counter() - begin)
+            took = seconds(lambda: scene.denoise(x, 1.0, [given.first] * windows))
         disk = 4 * members * given.stamps().size * len(self.prior.variables) * int(np.prod(self.fine.shape))
         memory = max(wave.frames_held for wave in waves) * len(waves[0].members) * 4 * state.numel()
-        minutes = (evaluations + BACKWARD * gradients) / windows * took[-1] / 60
+        minutes = (evaluations + BACKWARD * gradients) / windows * took / 60
         return Plan(evaluations, minutes, memory, disk)
 
     def save(self, folder: Path) -> None:
@@ -247,17 +246,19 @@ class GenerativeDownscaler(OnOperator):
             batch=self.prior.windows(self.batch),
             device=self.device,
         )
-        if self.sampler.start != "zero":
-            if covariance is None or not linear:
-                raise FinescaleError(
-                    f"start {self.sampler.start} needs a Gaussian climate fitted to the states of the prior: none "
-                    "was given; choose zero"
-                )
+        if covariance is not None and linear:
             posterior = GaussianPosterior(
                 covariance, given.observation, given.clock(), noise, given.first, given.stop,
                 wave.block, wave.block,
             )  # fmt: skip
-            wave.origin = posterior.mean if self.sampler.start == "mean" else posterior.sample
+            wave.origin = {"mean": posterior.mean, "draw": posterior.sample}.get(self.sampler.start)
+            if self.spread and scene.given.exact:
+                wave.spread = Spread(torch.tensor(self.spread), posterior.mean)
+        elif self.sampler.start != "zero":
+            raise FinescaleError(
+                f"start {self.sampler.start} needs a Gaussian climate fitted to the states of the prior: none "
+                "was given; choose zero"
+            )
         if self.sampler.finish == "draw":
             if covariance is None or self.guidance.name != "gaussian-cov":
                 raise FinescaleError(

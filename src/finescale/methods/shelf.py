@@ -42,6 +42,7 @@ def save(folder: Path, method: "GenerativeDownscaler") -> None:
         "group": method.group,
         "batch": method.batch,
         "overlap": method.overlap,
+        "spread": method.spread,
     }
     if method.climate is not None:
         body["climate"] = method.climate.metadata()
@@ -71,6 +72,7 @@ def load(folder: Path) -> dict[str, Any]:
         "group": body["group"],
         "batch": body["batch"],
         "overlap": body.get("overlap"),
+        "spread": tuple(body.get("spread", ())),
     }
 
 
@@ -86,6 +88,7 @@ def digest(
         method.group,
         method.batch,
         method.overlap,
+        method.spread,
         members,
         seed,
         method.prior.card,

@@ -151,7 +151,7 @@ def _downscale(settings: Settings, method: str) -> list[Stage]:
     if method == "gaussian" or section is not None:
         model, code = ("climate", *(f"error-{gcm}" for gcm in settings.data.gcms)), (*CARD, *LEARNED)
     if section is not None:
-        code = (*code, "pipeline/stages/generate.py")
+        code = (*code, "pipeline/stages/generate.py", *(("scores",) if section.calibrate else ()))
         if isinstance(settings.priors[section.prior], LatentPrior):
             model = tuple(name for name in model if name != "climate")
         own, model = (f"downscale.{method}",), (*model, f"prior-{section.prior}")

@@ -196,6 +196,15 @@ class Search(Section):
         return self
 
 
+class Calibrate(Section):
+    """The spread of draws of gaussian-cov, measured and mended on the validation block; see `guidance.spread`."""
+
+    members: int = Field(4, ge=2)
+    days: int = Field(
+        30, ge=5, description="At most; of a longer block, stretches of five days in all of it."
+    )
+
+
 class Generative(Section):
     """A method made of a prior, a guidance and a sampler."""
 
@@ -213,6 +222,9 @@ class Generative(Section):
         1.0, ge=0, description="1 heeds the context, 0 ignores it, more exaggerates it (at twice the cost)."
     )
     search: Search | None = Field(None, description="Constants to be chosen on the validation block first.")
+    calibrate: Calibrate | None = Field(
+        None, description="Whether the spread is mended by what it is on the validation block."
+    )
     group: int = Field(4, ge=1, description="Members drawn together.")
     batch: int = Field(32, ge=1, description="Windows, or tiles of windows, in one call of the network.")
     overlap: int | None = Field(
@@ -221,3 +233,12 @@ class Generative(Section):
         description="Cells that neighbouring tiles of a prior with crop share: as many as its network sees on both "
         "sides of a cell, or seams show; half a crop if left out.",
     )
+
+    @model_validator(mode="after")
+    def _the_climate_has_a_mean_to_stand_from(self) -> "Generative":
+        if self.calibrate is not None and (self.answer == "mean" or self.guidance.name != "gaussian-cov"):
+            raise ValueError(
+                f"calibrate is for draws of gaussian-cov: answer is {self.answer}, guidance {self.guidance.name}; "
+                "leave it out"
+            )
+        return self

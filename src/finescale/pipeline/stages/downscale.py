@@ -49,9 +49,10 @@ def gaussian(desk: Desk) -> None:
 
 def generative(desk: Desk, method: str) -> None:
     """Draw from a trained prior, guided by the coarse data; a killed run goes on from its last block."""
-    from finescale.pipeline.stages.generate import downscaler  # brings torch
+    from finescale.pipeline.stages.generate import calibrated, downscaler  # brings torch
 
-    _cases(desk, method, downscaler(desk, method), known=_searched(desk, method))
+    made, found = calibrated(desk, method, downscaler(desk, method))
+    _cases(desk, method, made, known=_searched(desk, method) | found)
 
 
 def _searched(desk: Desk, method: str) -> dict[str, Any]:

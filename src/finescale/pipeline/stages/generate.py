@@ -1,20 +1,29 @@
-"""Put a generative method together: a trained prior, a guidance, a sampler, and constants chosen by a search."""
+"""Put a generative method together: a trained prior, a guidance, a sampler, and what validation days say of them."""
 
 import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+import xarray as xr
+
 from finescale.guidance.recipes import GuidanceSpec
 from finescale.guidance.solver import SamplerSpec
+from finescale.guidance.spread import mended
 from finescale.methods.downscaler import Downscaler
 from finescale.methods.generative import GenerativeDownscaler
 from finescale.methods.regression import RegressionDownscaler
 from finescale.pipeline.desk import Desk
+from finescale.pipeline.stages.blocks import block
 from finescale.pipeline.stages.coarsen import operator
 from finescale.prior.card import load_prior
 from finescale.prior.gaussian import GaussianClimate
 from finescale.prior.window import WindowSpec
+from finescale.scores.search import judge
+
+# Days of a stretch of a validation block that is too long to be drawn.
+STRETCH = 5
 
 
 def downscaler(desk: Desk, method: str) -> Downscaler:
@@ -43,6 +52,39 @@ def downscaler(desk: Desk, method: str) -> Downscaler:
     if f"search-{method}" not in desk.stage.reads:
         return made
     return tuned(made, json.loads(desk.path(f"search-{method}").read_text(encoding="utf-8"))["chosen"])
+
+
+def calibrated(desk: Desk, method: str, made: Downscaler) -> tuple[Downscaler, dict[str, Any]]:
+    """The method with its spread mended on the validation block where that is wanted, and what was found there."""
+    wanted = desk.setting(f"downscale.{method}").calibrate
+    if wanted is None or not isinstance(made, GenerativeDownscaler):
+        return made, {}
+    coarse = block(desk, "coarse-reference", "validation").load()
+    pieces = _stretches(coarse, made.coarsening.every, wanted.days)
+    drawn = []
+    for done, piece in enumerate(pieces):
+        desk.progress("stretches of the validation block", done, len(pieces))
+        drawn.append(made(piece, members=wanted.members, seed=desk.setting("seed")))
+    ensemble = xr.concat(drawn, "time", coords="minimal", compat="override", join="exact")
+    found = judge({}, ensemble, block(desk, "reference", "validation")).spread_skill
+    days = ensemble.sizes["time"] / 24
+    factors = mended(found, days)
+    told = {
+        "days": days,
+        "before": found,
+        "after": {v: found[v] * factors[v] for v in found},
+        "factors": factors,
+    }
+    return replace(made, spread=tuple(factors[v] for v in made.prior.variables)), {"spread": told}
+
+
+def _stretches(coarse: xr.Dataset, every: int, days: int) -> list[xr.Dataset]:
+    """All of a block, or stretches of it at even distances that are so many days together."""
+    stamps, size = coarse.sizes["time"], STRETCH * 24 // every
+    if stamps * every <= 24 * days:
+        return [coarse]
+    starts = np.linspace(0, stamps - size, days // STRETCH).astype(int)
+    return [coarse.isel(time=slice(start, start + size)) for start in starts]
 
 
 def tuned(method: GenerativeDownscaler, values: Mapping[str, Any]) -> GenerativeDownscaler:

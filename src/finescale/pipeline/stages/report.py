@@ -5,6 +5,7 @@ import json
 import pandas as pd
 
 from finescale import __version__
+from finescale.methods.card import FILE
 from finescale.pipeline.desk import Desk
 from finescale.pipeline.stages.downscale import conditions, standard_errors
 from finescale.pipeline.stages.score import truth_by_case
@@ -69,6 +70,17 @@ def _searches(desk: Desk) -> dict[str, str]:
     return lines
 
 
+def _spread(desk: Desk) -> dict[str, str]:
+    """Spread over error of the default on the validation block, before and after it was mended."""
+    method = desk.setting("registry.method")
+    body = json.loads((desk.path(f"model-{method}") / FILE).read_text(encoding="utf-8"))
+    if "spread" not in body:
+        return {}
+    found = body["spread"]
+    told = (f"{when} {_numbers(found[when])}" for when in ("before", "after"))
+    return {method: f"{found['days']:.0f} days: {'; '.join(told)}"}
+
+
 def _numbers(values: dict[str, float]) -> str:
     return ", ".join(f"{name} {value:.3g}" for name, value in sorted(values.items()))
 
@@ -105,6 +117,7 @@ def _provenance(desk: Desk) -> dict[str, object]:
         **sources,
         "standard error of the coarse data (R)": {"perfect": "0, coarsened here", **_errors(desk)},
         "constants chosen on the validation block": _searches(desk),
+        "spread over error on the validation block": _spread(desk),
         "content hashes": {
             name: desk.digest(name) for name in desk.stage.reads if not name.startswith("gates-")
         },
