@@ -22,25 +22,37 @@ from finescale.prior.loader import even_windows
 from finescale.prior.schedule import KarrasSchedule
 
 Array = NDArray[np.float64]
-# Last noise level, in units of the spread of the data, before a draw of what it hides.
-LAST = 0.1
+# First and last noise level of a draw that begins in the climate's weather under noise, and ends in a draw of what
+# noise hides; in units of the spread of the data.
+FIRST, LAST = 10.0, 0.1
+# Noise that hides everything.
+BLIND = 1e6
+# Noise levels of a draw that begins so, and of any other.
+SHORT, LONG = 12, 24
 LEVELS = np.array([0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99])
 
 
 @torch.no_grad()
 def draw(
-    prior: Prior, context: Context, *, seed: int, steps: int = 24, batch: int = 16, pairs: bool = False
+    prior: Prior,
+    context: Context,
+    *,
+    seed: int,
+    steps: int | None = None,
+    batch: int = 16,
+    pairs: bool = False,
 ) -> Tensor:
     """Unguided windows by Heun's method on the Karras grid (Karras et al. 2022, algorithm 1).
 
-    A prior that corrects a climate ends in a draw of what the last noise level hides of it, as its method does: the
-    smallest scales of a smooth variable lie below any noise that a few steps reach.
+    A prior that corrects a climate begins in a draw of it under noise and ends in a draw of what the last noise level
+    hides of it, as its method does: the largest scales of a window stand out of any noise that a few steps come from,
+    the smallest of a smooth variable lie below any that they reach.
 
     Args:
         prior: what to draw from.
         context: when, clock ``[N, T, 2]``, and the coarse frames for a paired prior.
         seed: of the noise; window n's noise depends on (seed, n) alone.
-        steps: noise levels; the denoiser is called ``2 steps - 1`` times.
+        steps: noise levels, a few if left out; the denoiser is called ``2 steps - 1`` times.
         batch: windows at a time.
         pairs: give windows 2n and 2n + 1 opposite noise, so that chance weighs less in means and quantiles.
 
@@ -56,14 +68,20 @@ def draw(
         return torch.stack(rows).to(device)
 
     denoiser, schedule = prior.denoiser, prior.schedule
+    climate = denoiser.gaussian if isinstance(denoiser, WienerDenoiser) else None
     if isinstance(denoiser, WienerDenoiser) and isinstance(schedule, KarrasSchedule):
-        schedule = replace(schedule, sigma_min=max(schedule.sigma_min, LAST * float(denoiser.spread.mean())))
-    levels = schedule.levels(steps).tolist()
+        low, high = (times * float(denoiser.spread.mean()) for times in (LAST, FIRST))
+        low, high = max(schedule.sigma_min, low), min(schedule.sigma_max, high)
+        schedule = replace(schedule, sigma_min=low, sigma_max=high)
+    levels = schedule.levels(steps or (LONG if climate is None else SHORT)).tolist()
     device = denoiser.mask.device
     out = []
     for start in range(0, len(context.clock), batch):
         when = context.rows(start, start + batch).to(device)
         x = levels[0] * white(start, len(when.clock))
+        if climate is not None:
+            blind = torch.tensor(BLIND, device=device)
+            x = x + climate.mean(when.clock) + climate.hidden(white(start, len(x), 2), blind)
         for sigma, lower in pairwise(levels):
             slope = (x - denoiser(x, torch.tensor(sigma, device=device), when)) / sigma
             ahead = x + (lower - sigma) * slope
@@ -71,15 +89,14 @@ def draw(
                 there = (ahead - denoiser(ahead, torch.tensor(lower, device=device), when)) / lower
                 ahead = x + (lower - sigma) * (slope + there) / 2
             x = ahead
-        if isinstance(denoiser, WienerDenoiser):
-            hidden = white(start, len(x), 1)
-            x = x + denoiser.gaussian.hidden(hidden, torch.tensor(levels[-2], device=device))
+        if climate is not None:
+            x = x + climate.hidden(white(start, len(x), 1), torch.tensor(levels[-2], device=device))
         out.append(x.cpu())
     return torch.cat(out)
 
 
 def unconditional(
-    prior: Prior, ds: xr.Dataset, *, windows: int = 128, seed: int = 0, steps: int = 24
+    prior: Prior, ds: xr.Dataset, *, windows: int = 192, seed: int = 0, steps: int | None = None
 ) -> dict[str, Any]:
     """Draw at the dates of windows of ``ds`` and compare with what the data did then.
 
@@ -88,7 +105,7 @@ def unconditional(
         ds: a period that holds all seasons that the prior should know; the training period will do.
         windows: draws, in pairs of opposite noise; the data have twice as many.
         seed: of the draws.
-        steps: of the sampler.
+        steps: of the sampler, as in ``draw``.
 
     Returns:
         Per variable the figures of ``compare``, and the same between two halves of the data under ``floor``;
@@ -100,7 +117,6 @@ def unconditional(
     truth, names = x.numpy(), prior.variables
     return {
         "windows": len(draws),
-        "steps": steps,
         "draws": compare(draws, truth, mask, names),
         "floor": compare(truth[1::2], truth[::2], mask, names),
     }
