@@ -27,6 +27,18 @@ def test_intervals_apart_is_a_win_and_overlap_is_not():
     assert not level.won and level.duels[0].level == ("tas",)
 
 
+def test_the_difference_on_the_same_days_decides_where_it_is_known():
+    rows = [("a", "crps", 1, 0.5, 1.9), ("b", "crps", 2, 1.8, 2.2)]
+    for low, high, side in ((0.6, 1.4, "better"), (-0.1, 2.1, "level"), (-1.4, -0.6, "worse")):
+        found = judge(
+            card(*rows, ("b", "crps_behind", (low + high) / 2, low, high)), default="a", baselines=["b"]
+        )
+        assert getattr(found.duels[0], side) == ("tas",)
+        assert found.won == (side == "better")
+    short = judge(card(*rows, ("b", "crps_behind", 1.0, np.nan, np.nan)), default="a", baselines=["b"])
+    assert short.duels[0].level == ("tas",)
+
+
 def test_a_loss_is_named_with_its_worst_place():
     lost = judge(
         card(

@@ -228,6 +228,7 @@ def _judge(settings: Settings) -> list[Stage]:
                 "downscale.methods",
                 "downscale.period",
                 "data.gcms",
+                "registry.method",
             ),
             code=("scores", "grid", *BLOCKS, "pipeline/stages/score.py", *STORE),
             tracked=True,

@@ -133,7 +133,7 @@ def _groups(provenance: Mapping[str, object]) -> list[tuple[str, list[tuple[str,
     nested = [
         (str(k), [(str(a), str(b)) for a, b in v.items()])
         for k, v in provenance.items()
-        if isinstance(v, Mapping)
+        if isinstance(v, Mapping) and v
     ]
     return ([("this report", plain)] if plain else []) + nested
 

@@ -15,6 +15,7 @@ from finescale.scores.table import Score, lines, unavailable
 
 METRICS = {
     "crps": ("CRPS of the ensemble (one member: its absolute error)", "least"),
+    "crps_behind": ("CRPS above that of the default on the same days", "least"),
     "mae": ("mean absolute error of the ensemble mean", "least"),
     "rmse": ("root mean square error of the ensemble mean", "least"),
     "bias": ("mean error of the ensemble mean", "zero"),

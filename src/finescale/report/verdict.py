@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from finescale.report.display import number
+from finescale.scores.duels import BEHIND
 from finescale.scores.metrics import WITHOUT_INTERVAL
 from finescale.scores.table import Score, lines, unavailable
 
@@ -26,9 +27,9 @@ class Duel:
     Attributes:
         case: The case.
         baseline: The baseline.
-        better: Variables whose CRPS is lower, the intervals apart.
-        level: Variables whose intervals overlap.
-        worse: Variables whose CRPS is higher, the intervals apart.
+        better: Variables whose CRPS is lower, beyond chance.
+        level: Variables where chance may decide.
+        worse: Variables whose CRPS is higher, beyond chance.
         gain: Mean share of the baseline's CRPS that is gone.
     """
 
@@ -89,35 +90,36 @@ def _answer(default: str, names: str, won: int, lost: int, tried: int) -> str:
     if not tried:
         return f"Nothing can be said: {default} was not scored beside {names}."
     if won == tried:
-        return f"Yes: {default} has a lower CRPS than {names} in all {tried} comparisons, intervals apart."
+        return f"Yes: {default} has a lower CRPS than {names} in all {tried} comparisons, beyond chance."
     word = "Mostly" if won > tried / 2 else "Hardly" if won else "No"
     return (
         f"{word}: {default} has a lower CRPS than {names} in {won} of {tried} comparisons, a higher one in {lost}; "
-        f"in the other {tried - won - lost} the intervals overlap."
+        f"in the other {tried - won - lost} chance may decide."
     )
 
 
 def _duel(card: Sequence[Score], case: str, default: str, rival: str) -> Duel | None:
-    whole = [x for x in card if (x.case, x.region, x.hours, x.metric) == (case, "all", "all", "crps")]
-    own = {x.variable: x for x in whole if x.method == default}
-    other = {x.variable: x for x in whole if x.method == rival}
+    whole = [x for x in card if (x.case, x.region, x.hours) == (case, "all", "all")]
+    own = {x.variable: x for x in whole if (x.method, x.metric) == (default, "crps")}
+    other = {x.variable: x for x in whole if (x.method, x.metric) == (rival, "crps")}
+    behind = {x.variable: x for x in whole if (x.method, x.metric) == (rival, BEHIND)}
     sides: dict[str, list[str]] = {"better": [], "level": [], "worse": []}
     gains = []
     for name in [n for n in own if n in other]:
-        side = (
-            "better"
-            if _above(other[name], own[name])
-            else "worse"
-            if _above(own[name], other[name])
-            else "level"
-        )
-        sides[side].append(name)
+        sides[_side(own[name], other[name], behind.get(name))].append(name)
         if other[name].value > 0:
             gains.append(1 - own[name].value / other[name].value)
     if not gains:
         return None
     better, level, worse = (tuple(names) for names in sides.values())
     return Duel(case, rival, better, level, worse, float(np.mean(gains)))
+
+
+def _side(own: Score, other: Score, behind: Score | None) -> str:
+    """Tell how one variable stands: by the difference on the same days where it is known, else by the intervals."""
+    if behind is not None and np.isfinite(behind.low):
+        return "better" if behind.low > 0 else "worse" if behind.high < 0 else "level"
+    return "better" if _above(other, own) else "worse" if _above(own, other) else "level"
 
 
 def _above(a: Score, b: Score) -> bool:

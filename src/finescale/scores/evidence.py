@@ -6,7 +6,7 @@ count as noise between them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,6 +43,10 @@ class Evidence:
     def variables(self) -> list[str]:
         """Names of the fields."""
         return sorted(set(self.table["variable"]))
+
+    def only(self, names: Collection[str]) -> Evidence:
+        """The evidence of some of the fields."""
+        return Evidence(self.table[self.table["variable"].isin(names)])
 
     def means(self, variable: str, *, resamples: int, seed: int) -> Means:
         """Means of each statistic over all hours and over resampled days ``[1 + resamples, ...]``."""

@@ -1,6 +1,7 @@
 """Stage ``score``: every method in every case against the truth, with the noise floor, into one scorecard."""
 
 import json
+import os
 from collections.abc import Iterator
 from itertools import product
 from typing import Any
@@ -16,6 +17,8 @@ from finescale.pipeline.stages.downscale import conditions
 from finescale.scores import table
 from finescale.scores.change import Change
 from finescale.scores.climate import score_climate
+from finescale.scores.duels import behind
+from finescale.scores.evidence import gather
 from finescale.scores.floor import noise_floor
 from finescale.scores.hourly import held
 from finescale.scores.scorecard import score as judge
@@ -43,6 +46,8 @@ def score(desk: Desk) -> None:
             change = Change.since(other, coarse, given, common["coarsening"])
             truth = held(truths[case]) if case in truths else None
         tables += _scored(desk, case, method, truth, other, coarse=given, change=change, common=common)
+        if truth is not None and method == methods[-1]:
+            tables.append(_duels(desk, case, truth))
     tables.append(noise_floor(other, truths["perfect"], case="perfect", **common))
     card = table.concat(tables)
     folder = desk.new("scorecard").parent
@@ -73,6 +78,18 @@ def _scored(
         yield judge(ensemble, climate, coarse=coarse, **named, **common)
     free = {key: value for key, value in common.items() if key != "resamples"}
     yield score_climate(ensemble, climate, paired=truth is not None, change=change, **named, **free)
+
+
+def _duels(desk: Desk, case: str, truth: xr.Dataset) -> pd.DataFrame:
+    """Compare every method with the one that is registered, on the same days."""
+    ensembles = {m: held(desk.open(f"ensemble-{m}-{case}")) for m in desk.setting("downscale.methods")}
+    seed, resamples = desk.setting("seed"), desk.setting("score").resamples
+    found = {
+        method: gather(x, truth.sel(time=x["time"]), seed=seed, threads=len(os.sched_getaffinity(0)))
+        for method, x in ensembles.items()
+    }
+    default = desk.setting("registry.method")
+    return behind(found, default=default, case=case, resamples=resamples, seed=seed)
 
 
 def _months(ds: xr.Dataset, like: xr.Dataset) -> xr.Dataset:
