@@ -162,6 +162,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--window", type=int, default=9)
     parser.add_argument("--modes", type=int, default=384)
     parser.add_argument("--channels", type=int, nargs="+", default=[32, 64, 64])
+    parser.add_argument("--blocks", type=int, default=2, help="of each level")
     parser.add_argument("--peer-steps", type=int, default=4)
     return parser.parse_args()
 
@@ -176,7 +177,7 @@ def main() -> None:
     coarse = coarsening.apply(ds.isel(time=slice(0, args.hours)))
     for name, unit in UNITS.items():
         coarse[name].attrs["units"] = unit
-    blocks = (2,) * len(args.channels)
+    blocks = (args.blocks,) * len(args.channels)
     spec = PriorSpec(
         tuple(UNITS),
         args.window,

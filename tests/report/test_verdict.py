@@ -78,6 +78,21 @@ def test_spread_misfit_spectra_and_blindness_are_cautions():
     assert found.answer.startswith("Nothing can be said")
 
 
+@pytest.mark.parametrize(("beside", "said"), [(1.1, 0), (1.6, 1)])
+def test_input_in_doubt_may_be_left_by_its_error(beside, said):
+    at = {"hours": "observed"}
+    found = judge(
+        card(
+            ("a", "coarse_misfit", 0.3, 0.2, 0.4, at),
+            ("a", "misfit_over_error", beside, 0.9, 1.7, at),
+            ("b", "coarse_misfit", 0.02, 0.01, 0.03, at),
+        ),
+        default="a",
+        baselines=["b"],
+    )
+    assert len(found.cautions) == said and len(found.failures) == said
+
+
 def test_calibrated_and_faithful_gives_no_caution():
     found = judge(
         card(("a", "spread_skill", 1.0, 0.9, 1.1), ("a", "coarse_misfit", 0.01, 0.0, 0.02)),

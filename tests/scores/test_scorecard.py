@@ -57,6 +57,11 @@ def test_values_equal_a_computation_by_hand(card, fields, coarsening, static, pi
     scale = float(((y - y.weighted(w).mean()) ** 2).weighted(w).mean()) ** 0.5
     misfit = float(((hx - y) ** 2).weighted(w).mean()) ** 0.5 / scale
     assert pick(found, "coarse_misfit", hours="observed") == pytest.approx(misfit, rel=1e-6)
+    assert "misfit_over_error" not in set(found["metric"])
+    doubted = card(x, o, coarse=coarsening.apply(o), errors={"tas": 0.25})
+    assert pick(doubted, "misfit_over_error", hours="observed") == pytest.approx(
+        misfit * scale / 0.25, rel=1e-6
+    )
     whole = float(((hx - y).weighted(w).mean(("lat", "lon")) ** 2).mean()) ** 0.5 / scale
     assert pick(found, "conservation", hours="observed") == pytest.approx(whole, rel=1e-6)
 

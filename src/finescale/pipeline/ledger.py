@@ -208,6 +208,7 @@ def _judge(settings: Settings) -> list[Stage]:
     truths = tuple(f"truth-{gcm}" for gcm, source in settings.data.gcms.items() if source.truth)
     corrected = tuple(f"corrected-{gcm}" for gcm in settings.data.gcms)
     ensembles = tuple(f"ensemble-{m}-{case}" for m in settings.downscale.methods for case in cases(settings))
+    errors = tuple(f"error-{gcm}" for gcm in settings.data.gcms)
     gates = (
         "gates-reference",
         *(f"gates-{gcm}" for gcm in settings.data.gcms),
@@ -218,7 +219,15 @@ def _judge(settings: Settings) -> list[Stage]:
         Stage(
             "score",
             run="score.score",
-            reads=("reference", "coarse-reference", *static(settings), *corrected, *truths, *ensembles),
+            reads=(
+                "reference",
+                "coarse-reference",
+                *static(settings),
+                *corrected,
+                *errors,
+                *truths,
+                *ensembles,
+            ),
             writes=("scorecard", "scorecard-table", "metrics", "skill"),
             settings=(
                 "seed",
@@ -246,7 +255,7 @@ def _judge(settings: Settings) -> list[Stage]:
                 *ensembles,
                 f"model-{settings.registry.method}",
                 *(f"bias-{gcm}" for gcm in settings.data.gcms),
-                *(f"error-{gcm}" for gcm in settings.data.gcms),
+                *errors,
                 *(f"search-{method}" for method in _searched(settings)),
                 *gates,
             ),

@@ -73,6 +73,7 @@ METRICS = {
         "least",
     ),
     "coarse_misfit": ("distance from the coarse input, in its standard deviations", "least"),
+    "misfit_over_error": ("distance from the coarse input over the standard error of that input", "one"),
 }
 GOAL_WORDS = {
     "least": "least is best",

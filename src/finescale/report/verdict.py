@@ -17,6 +17,7 @@ LEAST_IS_BEST = ("crps", "mae", "rmse", "melr", "p99_rmse", "p99_mae", "coarse_m
 FLOOR = "noise-floor"
 CALIBRATED = (0.8, 1.25)  # spread over error: beyond, the spread misleads
 LOOSE = 0.1  # a misfit of a tenth of the standard deviation of the coarse input is visible on a map
+DOUBTED = 1.25  # input in doubt is left by about its standard error, no more
 FAR = 3.0  # spectra so many times farther from the truth than another period of the truth is
 
 
@@ -138,8 +139,11 @@ def _failures(card: Sequence[Score], default: str, rivals: Sequence[str]) -> lis
             if key not in best or line.value < best[key].value:
                 best[key] = line
     lost: dict[tuple[str, str], list[tuple[Score, Score]]] = {}
+    allowed = _allowed(card, default)
     for line in card:
         rival = best.get(line[1:6])
+        if line.metric == "coarse_misfit" and (line.case, line.variable) in allowed:
+            continue
         if line.method == default and rival is not None and _above(line, rival):
             lost.setdefault((line.case, line.metric), []).append((line, rival))
     texts = []
@@ -157,10 +161,19 @@ def _failures(card: Sequence[Score], default: str, rivals: Sequence[str]) -> lis
     return [text for _, text in sorted(texts)]
 
 
+def _allowed(card: Sequence[Score], default: str) -> set[tuple[str, str]]:
+    """Cases and variables whose coarse input is in doubt, and is left no further than that."""
+    return {
+        (x.case, x.variable)
+        for x in card
+        if (x.method, x.metric) == (default, "misfit_over_error") and x.value <= DOUBTED
+    }
+
+
 def _cautions(card: Sequence[Score], default: str) -> list[str]:
     whole = [x for x in card if x.region == "all" and np.isfinite(x.value)]
     own = [x for x in whole if x.method == default]
-    floor = {x[1:6]: x.value for x in whole if x.method == FLOOR}
+    floor, allowed = {x[1:6]: x.value for x in whole if x.method == FLOOR}, _allowed(card, default)
     texts = []
     for case in _distinct(x.case for x in own):
         here = [x for x in own if x.case == case and (x.hours == "all" or x.metric == "coarse_misfit")]
@@ -174,7 +187,11 @@ def _cautions(card: Sequence[Score], default: str) -> list[str]:
                     f"{case}: the spread of {_words(x.variable for x in off)} is too {word} ({_range(off)} of its "
                     "error); do not read it as the uncertainty."
                 )
-        loose = [x for x in here if x.metric == "coarse_misfit" and x.value > LOOSE]
+        loose = [
+            x
+            for x in here
+            if x.metric == "coarse_misfit" and x.value > LOOSE and (x.case, x.variable) not in allowed
+        ]
         if loose:
             texts.append(
                 f"{case}: the members of {_words(x.variable for x in loose)} leave the coarse input by "

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -30,6 +31,7 @@ def score(
     static: xr.Dataset | None,
     coarsening: Coarsening,
     coarse: xr.Dataset | None = None,
+    errors: Mapping[str, float] = MappingProxyType({}),
     seed: int = 0,
     resamples: int = 200,
     threads: int | None = None,
@@ -48,6 +50,7 @@ def score(
         static: `orog` and `sftlf` on the fine grid, for the coast and the mountains.
         coarsening: The operator H; its clock tells observed hours from those between.
         coarse: The data that the method was conditioned on; without them there is no `coarse_misfit`.
+        errors: Standard errors of the coarse data by variable, in its units; none of those that count as exact.
         seed: Seed of the resampling and of broken ties.
         resamples: How many times the days are drawn.
         threads: Threads used; all of the machine when not given.
@@ -66,7 +69,7 @@ def score(
         found += structure.variable_rows(part, x[name], o[name], hours, bootstrap)
         found += _percentile_rows(x[name], o[name], hours, bootstrap, weights, each)
         if coarse is not None:
-            found += _misfit_rows(x, coarse, coarsening, name, resamples, seed)
+            found += _misfit_rows(x, coarse, coarsening, name, errors.get(name, 0.0), resamples, seed)
         return part, found
 
     # Variables side by side: more of the work is then parallel than by threads within each step of it.
@@ -142,9 +145,15 @@ def _percentile_rows(
 
 
 def _misfit_rows(
-    x: xr.Dataset, coarse: xr.Dataset, coarsening: Coarsening, name: str, resamples: int, seed: int
+    x: xr.Dataset,
+    coarse: xr.Dataset,
+    coarsening: Coarsening,
+    name: str,
+    error: float,
+    resamples: int,
+    seed: int,
 ) -> Iterator[Row]:
-    """Give the rows of the coarse misfit and of the conservation of the area mean."""
+    """Give the rows of the coarse misfit, beside the standard error too, and of the conservation of the area mean."""
     squared, scale, stamps = consistency.coarse_misfit(x, coarse, coarsening, name)
     bootstrap = DayBootstrap.draw(Hours.of(stamps, coarsening.every).day, resamples=resamples, seed=seed)
     means = bootstrap.means(squared, np.ones(stamps.size, dtype=bool))
@@ -152,6 +161,9 @@ def _misfit_rows(
         with np.errstate(divide="ignore", invalid="ignore"):
             values = np.sqrt(means[key]) / scale if scale > 0 else np.full(len(means[key]), np.nan)
         yield ("all", "observed", metric, *bootstrap.interval(values))
+    if error > 0:
+        beside = np.sqrt(means["misfit"]) / error
+        yield ("all", "observed", "misfit_over_error", *bootstrap.interval(beside))
 
 
 def _classes(hours: Hours) -> Iterator[tuple[str, NDArray[np.bool_]]]:

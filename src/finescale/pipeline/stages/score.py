@@ -13,7 +13,7 @@ import xarray as xr
 from finescale.pipeline.desk import Desk
 from finescale.pipeline.stages.blocks import block, outside
 from finescale.pipeline.stages.coarsen import operator
-from finescale.pipeline.stages.downscale import conditions
+from finescale.pipeline.stages.downscale import conditions, standard_errors
 from finescale.scores import table
 from finescale.scores.change import Change
 from finescale.scores.climate import score_climate
@@ -75,7 +75,8 @@ def _scored(
     named: dict[str, Any] = {"method": method, "case": case}
     climate = _months(other, ensemble) if truth is None else truth.sel(time=ensemble["time"])
     if truth is not None:
-        yield judge(ensemble, climate, coarse=coarse, **named, **common)
+        errors = standard_errors(desk).get(case, {})
+        yield judge(ensemble, climate, coarse=coarse, errors=errors, **named, **common)
     free = {key: value for key, value in common.items() if key != "resamples"}
     yield score_climate(ensemble, climate, paired=truth is not None, change=change, **named, **free)
 
