@@ -93,6 +93,14 @@ def test_input_in_doubt_may_be_left_by_its_error(beside, said):
     assert len(found.cautions) == said and len(found.failures) == said
 
 
+def test_rounding_is_no_failure():
+    at = {"hours": "observed"}
+    rows = [("b", "coarse_misfit", 0.0, 0.0, 0.0, at)]
+    for misfit, lost in ((1e-5, 0), (2e-3, 1)):
+        own = ("a", "coarse_misfit", misfit, misfit, misfit, at)
+        assert len(judge(card(own, *rows), default="a", baselines=["b"]).failures) == lost
+
+
 def test_calibrated_and_faithful_gives_no_caution():
     found = judge(
         card(("a", "spread_skill", 1.0, 0.9, 1.1), ("a", "coarse_misfit", 0.01, 0.0, 0.02)),

@@ -17,6 +17,7 @@ LEAST_IS_BEST = ("crps", "mae", "rmse", "melr", "p99_rmse", "p99_mae", "coarse_m
 FLOOR = "noise-floor"
 CALIBRATED = (0.8, 1.25)  # spread over error: beyond, the spread misleads
 LOOSE = 0.1  # a misfit of a tenth of the standard deviation of the coarse input is visible on a map
+MET = 1e-3  # a misfit that nobody can see; what is left of it is rounding
 DOUBTED = 1.25  # input in doubt is left by about its standard error, no more
 FAR = 3.0  # spectra so many times farther from the truth than another period of the truth is
 
@@ -142,7 +143,7 @@ def _failures(card: Sequence[Score], default: str, rivals: Sequence[str]) -> lis
     allowed = _allowed(card, default)
     for line in card:
         rival = best.get(line[1:6])
-        if line.metric == "coarse_misfit" and (line.case, line.variable) in allowed:
+        if line.metric == "coarse_misfit" and (line.value <= MET or (line.case, line.variable) in allowed):
             continue
         if line.method == default and rival is not None and _above(line, rival):
             lost.setdefault((line.case, line.metric), []).append((line, rival))
