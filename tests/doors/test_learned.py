@@ -99,6 +99,9 @@ def test_the_spread_is_mended_by_validation_days(learned: Project) -> None:
     assert 4.5 < found["days"] <= 5
     own = json.loads((folder / "generative.json").read_text(encoding="utf-8"))["spread"]
     assert own == [found["factors"][name] for name in ("psl", "tas")]
+    follow = json.loads((folder / "generative.json").read_text(encoding="utf-8"))["follow"]
+    assert follow == list(found["powers"].values()) and list(found["powers"]) == ["psl", "tas"]
+    assert all(0 <= power <= 1.5 for row in follow for power in row)
     for name, factor in found["factors"].items():
         before, after = found["before"][name], found["after"][name]
         assert after == pytest.approx(before * factor)

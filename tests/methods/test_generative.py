@@ -358,6 +358,25 @@ def test_a_wider_spread_still_has_the_coarse_means(method, coarse, tmp_path) -> 
     np.testing.assert_array_equal(*(values(m(noisy, members=2, seed=1)) for m in (method, wider)))
 
 
+def test_bands_that_do_not_follow_activity_still_have_the_coarse_means(method, coarse, tmp_path) -> None:
+    mean = coarse.mean("time")
+    rough = (mean + 3 * (coarse - mean)).assign_attrs(coarse.attrs)
+    rough = rough.assign({n: rough[n].assign_attrs(coarse[n].attrs) for n in VARIABLES})
+    plain = replace(method, spread=(1.0, 1.0))
+    calm = replace(plain, follow=((0.0,), (1.0,)))
+    plainly, found = (m(rough, members=6, seed=1) for m in (plain, calm))
+    assert found["tas"].std("member").mean() < 0.8 * plainly["tas"].std("member").mean()
+    seen = calm.coarsening.apply(found)
+    for name, scale in zip(VARIABLES, method.prior.scaling.scale, strict=True):
+        assert abs(seen[name] - rough[name]).max() < 5e-3 * scale
+    calm.save(tmp_path / "model")
+    again = GenerativeDownscaler.load(tmp_path / "model")
+    assert again.follow == calm.follow
+    np.testing.assert_array_equal(
+        values(again(rough, members=2, seed=1)), values(calm(rough, members=2, seed=1))
+    )
+
+
 def test_a_plan_counts_windows(method, coarse) -> None:
     plan = method.plan(coarse, members=3)
     assert plan.evaluations == 3 * 4 * len(WindowSpec().build(5).starts(0, 73))

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from finescale.guidance.following import Following
+
 # Held-out days beside which a factor of one is believed: a day's log ratio of squared error to variance has a standard
 # deviation of .3 to .6, neighbouring days are alike, and the factors to be found are within a few tenths of one.
 BELIEF = 12.0
@@ -24,15 +26,18 @@ class Spread:
     Attributes:
         factors: by variable ``[C]``.
         mean: of the hours [first, stop), for any members: ``[1, T, C, H, W]``.
+        following: what is done to the bands of what separates them besides.
     """
 
     factors: Tensor
     mean: Callable[[tuple[int, ...], int, int], Tensor]
+    following: Following | None = None
 
     def __call__(self, x: Tensor, first: int) -> Tensor:
         """Draws ``[M, T, C, H, W]`` whose first frame is an absolute hour, as wide as they should be."""
         mean = self.mean((0,), first, first + x.shape[1]).to(x)
-        return mean + self.factors.to(x)[:, None, None] * (x - mean)
+        away = self.factors.to(x)[:, None, None] * (x - mean)
+        return mean + (away if self.following is None else self.following(away, first))
 
 
 def mended(spread_skill: Mapping[str, float], days: float) -> dict[str, float]:

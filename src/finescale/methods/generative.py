@@ -19,6 +19,7 @@ from finescale.guidance.conditions import Conditions, conditions
 from finescale.guidance.covariance import ClimateCovariance
 from finescale.guidance.doubt import believed
 from finescale.guidance.draws import Ahead, ClimateDraws, Finish
+from finescale.guidance.following import Following, Powers
 from finescale.guidance.guidance import Guidance
 from finescale.guidance.matheron import GaussianPosterior
 from finescale.guidance.nudge import PhysicsNudge
@@ -58,15 +59,14 @@ class GenerativeDownscaler(OnOperator):
         sampler: the walk from noise to data.
         guidance: how the coarse data enter.
         windows: how windows cover the series.
-        climate: the fitted linear-Gaussian climate, where the guidance or the start needs one; None takes the
-            one that the prior corrects.
+        climate: the fitted linear-Gaussian climate, where the guidance or the start needs one; see `law`.
         pace: hours between frames of a prior of single frames; None takes the coarse step.
-        context_weight: 1 heeds the context, 0 ignores it, more exaggerates it (Ho and Salimans 2022, arXiv
-            2207.12598), at twice the cost.
+        context_weight: heed of the context; see `guidance.heed`.
         group: members drawn together.
         batch: windows, or tiles of windows, in one call of the network.
         overlap: cells that tiles of a prior with crop share; None for half a crop.
         spread: factors on the spread of draws given exact data, by variable; empty for ones. See `guidance.spread`.
+        follow: powers by which bands of waves follow activity, where it is told. See `guidance.following`.
         device: where to compute.
     """
 
@@ -83,6 +83,7 @@ class GenerativeDownscaler(OnOperator):
     batch: int = 32
     overlap: int | None = None
     spread: tuple[float, ...] = ()
+    follow: Powers = ()
     device: str = "cpu"
 
     def __post_init__(self) -> None:
@@ -141,7 +142,7 @@ class GenerativeDownscaler(OnOperator):
         if scratch is None:
             out = np.empty((members, given.stamps().size, len(names), *self.fine.shape), np.float32)
             for wave in waves:
-                for at, values in self._finished(wave, scene, self._hourly(given)):
+                for at, values in self._finished(wave, scene, Hourly(given, self.law)):
                     out[_rows(wave, first), at : at + values.shape[1]] = values
             return dataset(out, self.prior.scaling, given.stamps(), self.fine, attrs, first)
         stream = Stream(scratch, shelf.digest(self, [coarse, *beside], (first, members), seed))
@@ -150,7 +151,7 @@ class GenerativeDownscaler(OnOperator):
             stream.create(members, given.stamps(), self.fine, self.prior.scaling, attrs, first)
         counters, tensors = found or ({"group": 0, "front": -1}, {})
         for number in range(counters["group"], len(waves)):
-            wave, hourly = waves[number], self._hourly(given)
+            wave, hourly = waves[number], Hourly(given, self.law)
             if number == counters["group"]:
                 wave.restore(counters["front"], tensors)
                 hourly.last = tensors.get("last")
@@ -196,19 +197,17 @@ class GenerativeDownscaler(OnOperator):
         given = conditions(coarse, self.coarsening, self.prior.scaling, scale, self.prior.window, beside)
         if self.prior.window > 1 or self.prior.predictors is not None:
             return given
-        return frames(given, self.pace or self.coarsening.every, self._climate)
+        return frames(given, self.pace or self.coarsening.every, self.law)
 
     @property
-    def _climate(self) -> GaussianClimate | None:
+    def law(self) -> GaussianClimate | None:
+        """The linear-Gaussian climate that guides: its own, or the one that the prior corrects."""
         return self.climate if self.climate is not None else self.prior.gaussian
 
     def _activity(self, given: Conditions) -> Activity | None:
         """Of the weather, where draws follow it and the coarse data tell of it alone, not of an error of theirs."""
-        climate, follows = self._climate, self.guidance.follows and given.exact
+        climate, follows = self.law, self.guidance.follows and given.exact
         return Activity.of(given, climate) if follows and climate is not None else None
-
-    def _hourly(self, given: Conditions) -> Hourly:
-        return Hourly(given, self._climate)
 
     def _scene(self, given: Conditions, coarse: xr.Dataset) -> Scene:
         self.prior.lay(self.overlap, self.batch)
@@ -224,11 +223,11 @@ class GenerativeDownscaler(OnOperator):
         return [replace(one, members=m, states={}, means={}, memories={}) for m in groups]
 
     def _wave(self, scene: Scene, seed: int) -> Wave:
-        covariance = None if self._climate is None else ClimateCovariance(self._climate)
+        covariance = None if self.law is None else ClimateCovariance(self.law)
         linear = self.prior.codec.linear
         _, rows, columns = self.prior.denoiser.mask.shape
         noise = Noise(seed, self.prior.channels, (rows, columns), scene.given.pace, self.sampler.memory)
-        given = believed(scene.given, self._climate if linear else None, noise)
+        given = believed(scene.given, self.law if linear else None, noise)
         guidance = recipes.build(
             self.guidance, self.prior.scaling, covariance, given, self.fine, linear=linear
         )
@@ -253,7 +252,8 @@ class GenerativeDownscaler(OnOperator):
             )  # fmt: skip
             wave.origin = {"mean": posterior.mean, "draw": posterior.sample}.get(self.sampler.start)
             if self.spread and scene.given.exact:
-                wave.spread = Spread(torch.tensor(self.spread), posterior.mean)
+                follow = Following.of(self.follow, scene.activity, covariance, given.observation)
+                wave.spread = Spread(torch.tensor(self.spread), posterior.mean, follow)
         elif self.sampler.start != "zero":
             raise FinescaleError(
                 f"start {self.sampler.start} needs a Gaussian climate fitted to the states of the prior: none "

@@ -43,6 +43,7 @@ def save(folder: Path, method: "GenerativeDownscaler") -> None:
         "batch": method.batch,
         "overlap": method.overlap,
         "spread": method.spread,
+        "follow": method.follow,
     }
     if method.climate is not None:
         body["climate"] = method.climate.metadata()
@@ -73,6 +74,7 @@ def load(folder: Path) -> dict[str, Any]:
         "batch": body["batch"],
         "overlap": body.get("overlap"),
         "spread": tuple(body.get("spread", ())),
+        "follow": tuple(map(tuple, body.get("follow", ()))),
     }
 
 
@@ -89,6 +91,7 @@ def digest(
         method.batch,
         method.overlap,
         method.spread,
+        method.follow,
         members,
         seed,
         method.prior.card,

@@ -8,6 +8,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from finescale.fields.axis import segments
+from finescale.guidance.conditions import conditions
+from finescale.guidance.following import Powers, measured
 from finescale.guidance.recipes import GuidanceSpec
 from finescale.guidance.solver import SamplerSpec
 from finescale.guidance.spread import mended
@@ -55,10 +58,11 @@ def downscaler(desk: Desk, method: str) -> Downscaler:
 
 
 def calibrated(desk: Desk, method: str, made: Downscaler) -> tuple[Downscaler, dict[str, Any]]:
-    """The method with its spread mended on the validation block where that is wanted, and what was found there."""
+    """The method with its spread mended by days of the past where that is wanted, and what was found there."""
     wanted = desk.setting(f"downscale.{method}").calibrate
     if wanted is None or not isinstance(made, GenerativeDownscaler):
         return made, {}
+    made = replace(made, follow=_powers(desk, made))
     coarse = block(desk, "coarse-reference", "validation").load()
     pieces = _stretches(coarse, made.coarsening.every, wanted.days)
     drawn = []
@@ -74,8 +78,20 @@ def calibrated(desk: Desk, method: str, made: Downscaler) -> tuple[Downscaler, d
         "before": found,
         "after": {v: found[v] * factors[v] for v in found},
         "factors": factors,
+        "powers": dict(zip(made.prior.variables, made.follow, strict=False)),
     }
     return replace(made, spread=tuple(factors[v] for v in made.prior.variables)), {"spread": told}
+
+
+def _powers(desk: Desk, made: GenerativeDownscaler) -> Powers:
+    """How far bands of waves follow activity, from the longest unbroken stretch of the training block."""
+    if not made.guidance.follows or made.law is None or made.prior.window == 1:
+        return ()
+    coarse = block(desk, "coarse-reference", "train")
+    stretch = segments(coarse["time"])
+    longest = coarse.isel(time=stretch == np.bincount(stretch).argmax()).load()
+    given = conditions(longest, made.coarsening, made.prior.scaling)
+    return measured(given, made.law, desk.open("reference"))
 
 
 def _stretches(coarse: xr.Dataset, every: int, days: int) -> list[xr.Dataset]:
