@@ -66,7 +66,7 @@ class GenerativeDownscaler(OnOperator):
         batch: windows, or tiles of windows, in one call of the network.
         overlap: cells that tiles of a prior with crop share; None for half a crop.
         spread: factors on the spread of draws given exact data, by variable; empty for ones. See `guidance.spread`.
-        follow: powers by which bands of waves follow activity, where it is told. See `guidance.following`.
+        follow: powers by which bands of waves follow activity, beside `spread`. See `guidance.following`.
         device: where to compute.
     """
 

@@ -62,7 +62,7 @@ def calibrated(desk: Desk, method: str, made: Downscaler) -> tuple[Downscaler, d
     wanted = desk.setting(f"downscale.{method}").calibrate
     if wanted is None or not isinstance(made, GenerativeDownscaler):
         return made, {}
-    made = replace(made, follow=_powers(desk, made))
+    made = replace(made, follow=_powers(desk, made), spread=(1.0,) * len(made.prior.variables))
     coarse = block(desk, "coarse-reference", "validation").load()
     pieces = _stretches(coarse, made.coarsening.every, wanted.days)
     drawn = []
