@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,8 @@ import xarray as xr
 from finescale.bias.observation_error import LIKE_WEATHER
 from finescale.grid.coarsening import Coarsening
 from finescale.grid.grid import Grid
+from finescale.guidance.conditions import conditions
+from finescale.guidance.following import measured
 from finescale.guidance.recipes import GuidanceSpec
 from finescale.guidance.solver import SamplerSpec
 from finescale.guidance.sources import LASTING, STANDARD_ERROR
@@ -117,7 +119,17 @@ class World:
         if name == "gaussian":
             assert self.climate is not None
             return Gaussian(operator, self.units, self.climate)
-        return self.generative(self.settings.downscale.sections[name], factor)
+        section = self.settings.downscale.sections[name]
+        made = self.generative(section, factor)
+        return self.following(made) if section.calibrate else made
+
+    def following(self, method: GenerativeDownscaler) -> GenerativeDownscaler:
+        """The method with bands that follow activity as they did on the days of training; its spread is left alone."""
+        seen = method.coarsening.apply(self.train).compute()
+        given = conditions(seen, method.coarsening, method.prior.scaling)
+        assert method.law is not None
+        powers = measured(given, method.law, self.fine)
+        return replace(method, spread=(1.0,) * len(self.units), follow=powers)
 
     def judge(self, method, given: xr.Dataset, truth: xr.Dataset, factor: int) -> tuple[dict, float]:
         """Errors of the tail by (variable, region, metric), and seconds."""
