@@ -64,9 +64,10 @@ def weather(climate) -> torch.Tensor:
     return climate.mean(torch.zeros(1, 2)) + climate.bands.inverse(waves)
 
 
-def test_nothing_is_seen_of_what_is_unseen(climate, weather) -> None:
+@pytest.mark.parametrize("dense", [2600, 10], ids=["factored", "by-iteration"])
+def test_nothing_is_seen_of_what_is_unseen(climate, weather, dense) -> None:
     given = request_of(weather)
-    unseen = Unseen(ClimateCovariance(climate), given.observation)
+    unseen = Unseen(ClimateCovariance(climate, dense=dense), given.observation)
     x = weather[None, :48]
     rest = unseen(x)
     source = given.observation.sources[0]

@@ -23,8 +23,11 @@ def test_intervals_apart_is_a_win_and_overlap_is_not():
     won = judge(card(("a", "crps", 1, 0.9, 1.1), ("b", "crps", 2, 1.8, 2.2)), default="a", baselines=["b"])
     assert won.won and won.answer.startswith("Yes") and won.duels[0].better == ("tas",)
     assert won.duels[0].gain == pytest.approx(0.5)
-    level = judge(card(("a", "crps", 1, 0.5, 1.9), ("b", "crps", 2, 1.8, 2.2)), default="a", baselines=["b"])
+    assert "lower CRPS than b in all 1 comparisons" in won.answer
+    others = [(name, "crps", 2, 1.8, 2.2) for name in "bcd"]
+    level = judge(card(("a", "crps", 1, 0.5, 1.9), *others), default="a", baselines=["b", "c", "d"])
     assert not level.won and level.duels[0].level == ("tas",)
+    assert "lower CRPS than b, c and d in 0 of 3 comparisons, a higher one in none" in level.answer
 
 
 def test_the_difference_on_the_same_days_decides_where_it_is_known():

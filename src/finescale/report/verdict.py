@@ -80,7 +80,7 @@ def judge(scorecard: pd.DataFrame, *, default: str, baselines: Sequence[str]) ->
     won, level, lost = (sum(len(getattr(d, side)) for d in duels) for side in ("better", "level", "worse"))
     tried = won + level + lost
     return Verdict(
-        answer=_answer(default, " and ".join(rivals) or "any baseline", won, lost, tried),
+        answer=_answer(default, _listed(rivals) or "any baseline", won, lost, tried),
         won=bool(tried) and won == tried,
         duels=duels,
         failures=tuple(_failures(card, default, rivals)),
@@ -95,9 +95,13 @@ def _answer(default: str, names: str, won: int, lost: int, tried: int) -> str:
         return f"Yes: {default} has a lower CRPS than {names} in all {tried} comparisons, beyond chance."
     word = "Mostly" if won > tried / 2 else "Hardly" if won else "No"
     return (
-        f"{word}: {default} has a lower CRPS than {names} in {won} of {tried} comparisons, a higher one in {lost}; "
+        f"{word}: {default} has a lower CRPS than {names} in {won} of {tried} comparisons, a higher one in {lost or 'none'}; "
         f"in the other {tried - won - lost} chance may decide."
     )
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
 
 
 def _duel(card: Sequence[Score], case: str, default: str, rival: str) -> Duel | None:
