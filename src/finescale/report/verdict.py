@@ -95,8 +95,8 @@ def _answer(default: str, names: str, won: int, lost: int, tried: int) -> str:
         return f"Yes: {default} has a lower CRPS than {names} in all {tried} comparisons, beyond chance."
     word = "Mostly" if won > tried / 2 else "Hardly" if won else "No"
     return (
-        f"{word}: {default} has a lower CRPS than {names} in {won} of {tried} comparisons, a higher one in {lost or 'none'}; "
-        f"in the other {tried - won - lost} chance may decide."
+        f"{word}: {default} has a lower CRPS than {names} in {won} of {tried} comparisons, a higher one in "
+        f"{lost or 'none'}; in the other {tried - won - lost} chance may decide."
     )
 
 
