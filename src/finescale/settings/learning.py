@@ -197,11 +197,15 @@ class Search(Section):
 
 
 class Calibrate(Section):
-    """The spread of draws of gaussian-cov, measured and mended on the validation block; see `guidance.spread`."""
+    """The spread of draws of gaussian-cov, mended by what days of the past had.
+
+    How far bands of waves follow the activity of a day is told by the training block (`guidance.following`), how wide
+    draws are beside their errors by the validation block (`guidance.spread`).
+    """
 
     members: int = Field(4, ge=2)
     days: int = Field(
-        30, ge=5, description="At most; of a longer block, stretches of five days in all of it."
+        30, ge=5, description="Of the validation block at most; of a longer one, stretches of five days."
     )
 
 
@@ -223,7 +227,7 @@ class Generative(Section):
     )
     search: Search | None = Field(None, description="Constants to be chosen on the validation block first.")
     calibrate: Calibrate | None = Field(
-        None, description="Whether the spread is mended by what it is on the validation block."
+        None, description="Whether the spread is mended by what it was on days of the past."
     )
     group: int = Field(4, ge=1, description="Members drawn together.")
     batch: int = Field(32, ge=1, description="Windows, or tiles of windows, in one call of the network.")
