@@ -59,7 +59,7 @@ def make(cells: int, folder: Path) -> None:
     own = load_settings(ROOT / "params.yaml").downscale.finescale
     method = GenerativeDownscaler(
         prior, coarsening, UNITS, SamplerSpec(**own.sampler.model_dump()), windows=WindowSpec(own.windows.stride),
-        group=1, batch=8,
+        group=1, batch=8, spread=(1.0,) * 4, follow=((0.5,) * (len(gaussian.edges) - 1),) * 4,
     )  # fmt: skip
     (folder / "method").mkdir()
     method.save(folder / "method")
