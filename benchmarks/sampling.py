@@ -20,6 +20,7 @@ import xarray as xr
 from torch import Tensor
 from torch.nn import functional as F
 
+from finescale.fields.allocator import keep_freed_memory
 from finescale.fields.noise import Noise
 from finescale.fields.scaling import Scaling
 from finescale.grid.coarsening import Coarsening
@@ -169,6 +170,7 @@ def options() -> argparse.Namespace:
 
 def main() -> None:
     args = options()
+    keep_freed_memory()  # as a stage does
     ds = weather(args.cells, 1500)
     scaling = Scaling("mean-std", tuple(UNITS), (0.0,) * 4, (1.0,) * 4)
     gaussian = GaussianClimate.fit(ds, scaling, modes=args.modes)

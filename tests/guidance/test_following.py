@@ -76,6 +76,12 @@ def test_nothing_is_seen_of_what_is_unseen(climate, weather, dense) -> None:
     torch.testing.assert_close(unseen(rest), rest, atol=1e-4, rtol=1e-3)
 
 
+def test_less_than_a_day_tells_nothing(climate, weather) -> None:
+    part = weather[:18]
+    fine = dataset(weather.numpy()).isel(time=slice(0, len(part)))
+    assert measured(request_of(part), climate, fine) == ()
+
+
 def test_days_tell_which_bands_follow(climate, weather) -> None:
     powers = measured(request_of(weather), climate, dataset(weather.numpy()))
     assert len(powers) == 2 and all(len(row) == len(climate.edges) - 1 for row in powers)

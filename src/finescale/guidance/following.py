@@ -67,16 +67,19 @@ class Following:
 
 
 def measured(given: Conditions, climate: GaussianClimate, fine: xr.Dataset) -> Powers:
-    """The powers that days of the past tell.
+    """The powers that days of the past tell; none where they are less than one whole day.
 
     Args:
         given: their coarse data, as a request.
         climate: what is told apart from the weather.
         fine: fields of the same hours.
     """
+    whole = (given.stop - given.first) // 24
+    if not whole:
+        return ()
     activity, clock = Activity.of(given, climate), given.clock()
     unseen = Unseen(ClimateCovariance(climate), given.observation)
-    every, whole = given.observation.sources[0].clock.every, (given.stop - given.first) // 24
+    every = given.observation.sources[0].clock.every
     energies, sizes = [], []
     for day in np.unique(np.linspace(0, whole - 1, min(DAYS, whole)).astype(int)).tolist():
         hours, frames = slice(24 * day, 24 * day + 24), slice(24 * day, 24 * day + 24, every)

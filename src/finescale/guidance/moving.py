@@ -55,59 +55,65 @@ class MovingModes:
         half = (lags[-1:] + lags[-1:].mT) / 2
         around = torch.cat([lags[:-1], half, lags[1:-1].flip(0).mT])
         power = torch.fft.rfft(around, dim=0)
-        values, self._vectors = torch.linalg.eigh((power + power.mH) / 2)
-        self._values = values.clamp_min(0)
-        self._powers: OrderedDict[float, Tensor] = OrderedDict()
+        values, vectors = torch.linalg.eigh((power + power.mH) / 2)
+        self._values, self._vectors = values.clamp_min(0), vectors.to(torch.complex64)
+        self._known: OrderedDict[float, Tensor] = OrderedDict()
 
     def average(self, sigma: float) -> Tensor:
         """Matrices ``[ring, J, J]`` whose moving average of white noise has the covariance C_t; the middle is lag 0."""
-        kernel: Tensor = torch.fft.irfft(self._whole(self._left(sigma).sqrt()), n=self.ring, dim=0)
-        middle: Tensor = torch.fft.fftshift(kernel, dim=0)
-        return middle
+        return self._around(self._left(sigma).sqrt())
+
+    def lags(self, sigma: float) -> Tensor:
+        """C_t between hours up to half a ring apart ``[ring, J, J]``; the middle is lag 0."""
+        if sigma not in self._known:
+            self._known[sigma] = self._around(self._left(sigma)).contiguous()
+            while len(self._known) > KEPT:
+                self._known.popitem(last=False)
+        self._known.move_to_end(sigma)
+        return self._known[sigma]
 
     def _left(self, sigma: float) -> Tensor:
         v = self._values
         left: Tensor = v if math.isinf(sigma) else v * sigma**2 / (v + sigma**2)
         return left
 
-    def _whole(self, values: Tensor) -> Tensor:
-        """Hermitian matrices of all frequencies with other eigenvalues ``[F, J]``."""
-        whole: Tensor = (self._vectors * values[:, None].to(self._vectors)) @ self._vectors.mH
-        return whole
-
-    def power(self, sigma: float) -> Tensor:
-        """C_t at every frequency of the ring ``[F, J, J]``, complex."""
-        if sigma not in self._powers:
-            self._powers[sigma] = self._whole(self._left(sigma)).to(torch.complex64)
-            while len(self._powers) > KEPT:
-                self._powers.popitem(last=False)
-        self._powers.move_to_end(sigma)
-        return self._powers[sigma]
+    def _around(self, values: Tensor) -> Tensor:
+        """Matrices at all lags whose spectrum has other eigenvalues ``[F, J]``."""
+        values = values.clone()
+        values[1::2] *= -1  # half a ring further
+        whole = (self._vectors * values[:, None].to(self._vectors)) @ self._vectors.mH
+        around: Tensor = torch.fft.irfft(whole, n=self.ring, dim=0)
+        return around
 
     def seen(self, sigma: float, here: Seen, rows: Tensor, there: Seen, columns: Tensor) -> Tensor:
         """Its covariance through two products ``[A C n, B C m]``; weights of hours ``[A, T]``, ``[B, T]``."""
-        lags = torch.fft.irfft(self.power(sigma), n=self.ring, dim=0).double()
+        lags = self.lags(sigma)
         left, right = (s.eofs[: self.count] for s in (here, there))
-        gaps = torch.arange(rows.shape[1])[:, None] - torch.arange(rows.shape[1])
-        out = lags.new_empty(len(rows), left.shape[1], len(columns), right.shape[1])
+        gaps = torch.arange(rows.shape[1])[:, None] - torch.arange(rows.shape[1]) + self.ring // 2
+        out = left.new_empty(len(rows), left.shape[1], len(columns), right.shape[1])
         known: dict[bytes, Tensor] = {}
         for a, row in enumerate(rows):
             for b, column in enumerate(columns):
-                weights = lags.new_zeros(self.ring)
-                weights.index_add_(0, (gaps % self.ring).flatten(), torch.outer(row, column).flatten())
+                weights = left.new_zeros(self.ring)
+                weights.index_add_(0, gaps.flatten(), torch.outer(row, column).flatten())
                 # On a regular clock most pairs of stamps are as far apart as others.
                 name = weights.numpy().tobytes()
                 if name not in known:
                     used = weights.nonzero()[:, 0]
-                    known[name] = left.T @ torch.einsum("g,gjk->jk", weights[used], lags[used]) @ right
+                    known[name] = (
+                        left.T @ torch.einsum("g,gjk->jk", weights[used], lags[used].double()) @ right
+                    )
                 out[a, :, b] = known[name]
         found: Tensor = out.reshape(len(rows) * left.shape[1], -1)
         return found
 
     def series(self, sigma: float, observed: Tensor, columns: Tensor, own: slice) -> Tensor:
         """C_t applied to weighted stamps: ``observed [K, S, M]`` with hours ``columns [S, T]`` to ``[M, own, J]``."""
-        hours = torch.einsum("ksm,st->tkm", observed[: self.count], columns.to(observed))
-        waves = torch.fft.rfft(hours, n=self.ring, dim=0)
-        whole = torch.fft.irfft(self.power(sigma) @ waves, n=self.ring, dim=0)
-        found: Tensor = whole[own].permute(2, 0, 1)
-        return found
+        lags, frames = self.lags(sigma).to(observed), own.stop - own.start
+        middle = self.ring // 2 + own.start
+        out = observed.new_zeros(frames * self.count, observed.shape[2])
+        for stamp, row in enumerate(columns):
+            for hour in row.nonzero()[:, 0].tolist():
+                ahead = lags[middle - hour : middle - hour + frames].flatten(0, 1)
+                out.addmm_(ahead, float(row[hour]) * observed[: self.count, stamp])
+        return out.view(frames, self.count, -1).permute(2, 0, 1)
