@@ -75,6 +75,18 @@ def test_unobserved_cells_and_days_say_nothing(grid, climate, weather) -> None:
     assert abs(float(factors.log().mean())) < 0.1
 
 
+def test_days_that_nothing_tells_of_are_as_active_as_their_season(grid, climate, weather) -> None:
+    given = request_of(grid, weather, Clock(6))
+    (source,) = given.observation.sources
+    source.y[:] = torch.nan
+    season = np.log([[4.0, 0.25]]).astype(np.float32)
+    stormy = climate.with_tensors(climate.tensors() | {"season": season})
+    assert stormy.harmonics.annual == 0
+    factors = Activity.of(given, stormy).factors
+    # Halfway between what a variable has of its own and what all share.
+    torch.testing.assert_close(factors, torch.tensor([[2.0**0.5, 0.5**0.5]]).expand_as(factors))
+
+
 def test_a_request_that_begins_elsewhere_finds_the_same_days(grid, climate, weather) -> None:
     whole = request_of(grid, weather, Clock(6))
     part = Conditions(whole.observation, 96, 24 * DAYS, (96, 24 * DAYS), whole.time[96:])

@@ -4,7 +4,8 @@ A fitted climate knows one covariance for all days, yet fronts and clear nights 
 and at small scales together. So weather is taken as a scale mixture of Gaussians, x = mean + s(t) x', with x' of the
 climate's covariance: the whitened coarse anomalies of a day have variance s^2 in the mean, and what they say of s holds
 for the scales that are not observed (the adaptive inflation of ensemble filters: Anderson 2009, Tellus A 61, 72-83).
-The observation is divided by s, weather is drawn as on an ordinary day, and the draws are multiplied by it.
+The observation is divided by s, weather is drawn as on an ordinary day, and the draws are multiplied by it. Where the
+data tell little, days are as active as others of their season.
 """
 
 from collections.abc import Iterator
@@ -51,7 +52,14 @@ class Activity:
         typical = _Typical(source, climate)
         anomalies = source.y - _mean_seen(source, climate, clock, given.first)
         spans = np.arange(given.first // typical.span, (given.stop - 1) // typical.span + 1)
-        found = np.stack([typical.variances(anomalies, number * typical.span) for number in spans.tolist()])
+        middles = np.clip((spans + 0.5) * typical.span - given.first, 0, len(clock) - 1).astype(int)
+        usual = climate.size(clock[middles]).square().numpy()[:, list(source.channels)]
+        found = np.stack(
+            [
+                typical.variances(anomalies, number * typical.span, before)
+                for number, before in zip(spans.tolist(), usual, strict=True)
+            ]
+        )
         centres, frames = (spans + 0.5) * typical.span + 0.5, np.arange(given.first, given.stop)
         logs = [np.interp(frames, centres, np.log(column) / 2) for column in found.T]
         factors = torch.ones(len(clock), len(climate.mask))
@@ -110,10 +118,10 @@ class _Typical:
             matrix.diagonal().add_(source.error[c].double() + 1e-6 * matrix.diagonal().mean())
             self.pairs.append((matrix, factored(matrix, 1e-6 * float(matrix.diagonal().mean()))))
 
-    def variances(self, anomalies: Tensor, after: int) -> NDArray[np.float64]:
+    def variances(self, anomalies: Tensor, after: int, usual: NDArray[np.float32]) -> NDArray[np.float64]:
         """Variance of each variable's whitened anomalies ``[K, C, n]`` in the span after an hour, ``[C]``.
 
-        One where nothing is observed.
+        What is usual then ``[C]`` where nothing is observed.
         """
         begin = after + 1 - self.source.clock.lead
         _, values = replace(self.source, y=anomalies).between(begin, after + 1 + self.span)
@@ -125,6 +133,6 @@ class _Typical:
             if count < len(known):
                 factor = factored(matrix[known][:, known], 1e-6 * float(matrix.diagonal().mean()))
             white = torch.linalg.solve_triangular(factor, r, upper=False)
-            out.append((BELIEF + float(white.square().sum())) / (BELIEF + count))
+            out.append((BELIEF * usual[c] + float(white.square().sum())) / (BELIEF + count))
         logs = np.log(out)
         return np.asarray(np.exp((1 - SHARED) * logs + SHARED * logs.mean()))

@@ -29,6 +29,8 @@ FIRST, LAST = 10.0, 0.1
 BLIND = 1e6
 # Noise levels of a draw that begins so, and of any other.
 SHORT, LONG = 12, 24
+# Draws, few enough that the windows of the data, twice as many, have no more values than that.
+DRAWS, VALUES = 512, 2**27
 LEVELS = np.array([0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99])
 
 
@@ -46,7 +48,8 @@ def draw(
 
     A prior that corrects a climate begins in a draw of it under noise and ends in a draw of what the last noise level
     hides of it, as its method does: the largest scales of a window stand out of any noise that a few steps come from,
-    the smallest of a smooth variable lie below any that they reach.
+    the smallest of a smooth variable lie below any that they reach. Its anomalies are then as large as those of the
+    season, as coarse data would tell (`guidance.activity`).
 
     Args:
         prior: what to draw from.
@@ -91,19 +94,21 @@ def draw(
             x = ahead
         if climate is not None:
             x = x + climate.hidden(white(start, len(x), 1), torch.tensor(levels[-2], device=device))
+            mean = climate.mean(when.clock) * climate.mask
+            x = mean + climate.size(when.clock)[..., None, None] * (x - mean)
         out.append(x.cpu())
     return torch.cat(out)
 
 
 def unconditional(
-    prior: Prior, ds: xr.Dataset, *, windows: int = 192, seed: int = 0, steps: int | None = None
+    prior: Prior, ds: xr.Dataset, *, windows: int = DRAWS, seed: int = 0, steps: int | None = None
 ) -> dict[str, Any]:
     """Draw at the dates of windows of ``ds`` and compare with what the data did then.
 
     Args:
         prior: the prior.
         ds: a period that holds all seasons that the prior should know; the training period will do.
-        windows: draws, in pairs of opposite noise; the data have twice as many.
+        windows: draws, in pairs of opposite noise, fewer on a large domain; the data have twice as many.
         seed: of the draws.
         steps: of the sampler, as in ``draw``.
 
@@ -112,6 +117,7 @@ def unconditional(
         ready for the card.
     """
     mask = prior.denoiser.mask.cpu().numpy()
+    windows = max(2, min(windows, VALUES // (2 * prior.window * mask.size)))
     x, clock = even_windows(ds, prior.scaling, mask, prior.window, 2 * windows)
     draws = draw(prior, Context(clock[::2]), seed=seed, steps=steps, pairs=True).numpy()
     truth, names = x.numpy(), prior.variables

@@ -1,4 +1,4 @@
-"""The mean state by season and hour: annual times diurnal harmonics, fitted cell by cell in one pass."""
+"""The mean state by season and hour, cell by cell, and how the size of anomalies follows the year."""
 
 import math
 from dataclasses import dataclass
@@ -13,6 +13,8 @@ from finescale.fields.axis import step_hours
 from finescale.fields.context import clock
 from finescale.fields.pack import blocks
 from finescale.fields.scaling import Scaling, check_gaps, valid_cells
+
+_SCORINGS = 10
 
 
 @dataclass(frozen=True)
@@ -34,9 +36,13 @@ class Harmonics:
 
     def __call__(self, clock: Tensor) -> Tensor:
         """Basis functions at ``clock [..., 2]``: ``[..., P]``."""
-        year = _waves(clock[..., 0], self.annual)
+        year = self.year(clock)
         day = _waves(clock[..., 1], self.diurnal)
         return (year[..., :, None] * day[..., None, :]).flatten(-2)
+
+    def year(self, clock: Tensor) -> Tensor:
+        """Those of the year alone ``[..., 1 + 2 n]``."""
+        return _waves(clock[..., 0], self.annual)
 
 
 def _waves(phase: Tensor, count: int) -> Tensor:
@@ -61,7 +67,7 @@ def identifiable(time: xr.DataArray, wanted: Harmonics) -> Harmonics:
 def fit(
     ds: xr.Dataset, scaling: Scaling, harmonics: Harmonics
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Least-squares coefficients ``[P, C, H, W]`` in scaled units, and the mask of valid cells ``[C, H, W]``.
+    """Least-squares coefficients of the mean ``[P, C, H, W]``, scaled, and the mask of valid cells ``[C, H, W]``.
 
     The normal equations are gathered block by block; a hair of ridge keeps short series well posed.
     """
@@ -81,3 +87,22 @@ def fit(
     gram += 1e-6 * np.trace(gram) / len(gram) * np.eye(len(gram))
     coefficients = np.linalg.solve(gram, moment)
     return coefficients.reshape(harmonics.size, *mask.shape).astype(np.float32), mask
+
+
+def fit_season(energy: NDArray[np.float64], clock: Tensor, harmonics: Harmonics) -> NDArray[np.float32]:
+    """Harmonics of the year of the logarithm of anomalies' variance ``[1 + 2 n, C]``; the frames' mean variance is 1.
+
+    The likeliest ones for mean squares that scatter in proportion to their mean: Fisher's scoring, from none.
+
+    Args:
+        energy: mean square of each frame's anomalies ``[T, C]``.
+        clock: fractions of year and day ``[T, 2]``.
+        harmonics: of the year.
+    """
+    basis = harmonics.year(clock).double().numpy()
+    season = np.zeros((basis.shape[1], energy.shape[1]))
+    season[0] = np.log(np.maximum(energy.mean(axis=0), 1e-30))
+    for _ in range(_SCORINGS):
+        season += np.linalg.lstsq(basis, energy / np.exp(basis @ season) - 1, rcond=None)[0]
+    season[0] -= np.log(np.exp(basis @ season).mean(axis=0))
+    return season.astype(np.float32)

@@ -34,7 +34,14 @@ TENSORS: dict[str, tuple[str, ...]] = {
     "mask": ("variable", "row", "column"),
     "cross": ("joint_lag", "lead", "lead_before"),
     "trust": ("share",),
+    "season": ("annual", "variable"),
 }
+
+
+def plain(harmonics: Harmonics, channels: int) -> dict[str, NDArray[Any]]:
+    """What a climate has that knows nothing of how its EOFs depend on one another, and the same size all year."""
+    season = np.zeros((1 + 2 * harmonics.annual, channels))
+    return {"cross": np.zeros((0, 0, 0)), "trust": np.ones(1), "season": season}
 
 
 def fit_arrays(
@@ -58,13 +65,14 @@ def fit_arrays(
     coefficients, mask = climatology.fit(ds, scaling, basis)
     phases = torch.from_numpy(clock(ds["time"]))
     flat, channels = coefficients.reshape(basis.size, -1), len(scaling.variables)
-    to_waves = Bands(*mask.shape[1:])
+    to_waves, energy = Bands(*mask.shape[1:]), np.zeros((frames, channels))
 
     def anomalies(every: int) -> Iterator[tuple[int, NDArray[np.float32]]]:
         for start, block in blocks(ds, scaling.variables, _BLOCK, every):
             rows = phases[start : start + _BLOCK : every]
             mean = (basis(rows).numpy().astype(np.float32) @ flat).reshape(block.shape)
             a = np.where(mask, scaling.apply(block) - mean, 0).astype(np.float32)
+            energy[start : start + _BLOCK : every] = np.square(a).sum(axis=(2, 3))
             yield start, to_waves(torch.from_numpy(a)).numpy()
 
     edges = band_edges(*mask.shape[1:])
@@ -73,8 +81,9 @@ def fit_arrays(
     lead = min(joint, len(found.owner)) if order >= 2 else 0
     near = (part[: TOGETHER + 1, :lead, :lead] for part in (moments.lagged, moments.sure))
     cross = possible(*near) if lead else np.zeros((0, 0, 0))
-    arrays: dict[str, NDArray[Any]] = {"coefficients": coefficients, "cross": cross, "trust": np.ones(1)}
-    return basis, _arrays(moments, found, mask) | arrays
+    season = climatology.fit_season(energy / mask.sum(axis=(1, 2)), phases, basis)
+    own: dict[str, NDArray[Any]] = {"coefficients": coefficients, "season": season, "cross": cross}
+    return basis, plain(basis, channels) | _arrays(moments, found, mask) | own
 
 
 def _arrays(moments: eofs.Moments, found: eofs.Patterns, mask: NDArray[np.bool_]) -> dict[str, NDArray[Any]]:

@@ -20,7 +20,7 @@ from finescale.prior import autoregression, holdout
 from finescale.prior.bands import Bands
 from finescale.prior.climatology import Harmonics
 from finescale.prior.eofs import Group, groups_of
-from finescale.prior.fitting import TENSORS, fit_arrays
+from finescale.prior.fitting import TENSORS, fit_arrays, plain
 from finescale.prior.joint import Gain, JointWaves, kept, lag_covariances, lost
 
 
@@ -49,6 +49,7 @@ class GaussianClimate(nn.Module):
             independent. The Wiener denoiser of a window of at most p + 1 frames uses them, and so do guidance and
             draws; a longer window and ``autocovariance`` take every EOF on its own.
         trust: how far the leading EOFs are taken together; the law is a mixture of that and of each alone.
+        season: logarithm of anomalies' variance over that of all the year, ``[1 + 2 n, C]``; beside the law.
     """
 
     coefficients: Tensor
@@ -63,22 +64,22 @@ class GaussianClimate(nn.Module):
     mask: Tensor
     cross: Tensor
     trust: Tensor
+    season: Tensor
 
     def __init__(
         self, scaling: Scaling, harmonics: Harmonics, step: float, tensors: dict[str, NDArray[Any]]
     ) -> None:
         super().__init__()
         self.scaling, self.harmonics, self.step = scaling, harmonics, step
-        tensors = {"cross": np.zeros((0, 0, 0)), "trust": np.ones(1)} | tensors
+        tensors = plain(harmonics, len(scaling.variables)) | tensors
         for name in TENSORS:
             value = np.ascontiguousarray(tensors[name])
             kind = {"owner": torch.int64, "edges": torch.int64, "mask": torch.bool}.get(name, torch.float32)
             # In torch's own memory: sums round by how an array is aligned, and a file's arrays are not.
             self.register_buffer(name, torch.from_numpy(value).to(kind, copy=True))
         self.bands = Bands(*self.mask.shape[1:])
-        self.groups: list[Group] = groups_of(
-            tensors["owner"], [int(e) for e in tensors["edges"]], len(scaling.variables)
-        )
+        edges = [int(e) for e in tensors["edges"]]
+        self.groups: list[Group] = groups_of(tensors["owner"], edges, len(scaling.variables))
         self._waves: dict[tuple[int, torch.device], tuple[Tensor, Tensor]] = {}
         self._joint: dict[tuple[int, torch.device], JointWaves] = {}
 
@@ -127,6 +128,10 @@ class GaussianClimate(nn.Module):
         basis = self.harmonics(clock).to(self.coefficients.dtype)
         return torch.einsum("...p,pchw->...chw", basis, self.coefficients)
 
+    def size(self, clock: Tensor) -> Tensor:
+        """How large anomalies are in a season over those of all the year, at ``clock [..., 2]``: ``[..., C]``."""
+        return (self.harmonics.year(clock).to(self.season) @ self.season / 2).exp()
+
     @property
     def eofs(self) -> Tensor:
         """Joint EOFs, orthonormal over all variables and cells, ``[K, C, H, W]``."""
@@ -148,10 +153,9 @@ class GaussianClimate(nn.Module):
 
     def lead_covariances(self, lags: int) -> Tensor:
         """Between the leading J EOFs at lags 0 .. lags - 1 ``[lags, J, J]``, double precision."""
-        trust = float(self.trust)
         alone = torch.from_numpy(self.autocovariance(lags)[: self.cross.shape[1]].T)
         together = torch.from_numpy(lag_covariances(_double(self.cross), lags))
-        return trust * together + (1 - trust) * torch.diag_embed(alone)
+        return torch.lerp(torch.diag_embed(alone), together, float(self.trust))
 
     def project(self, a: Tensor) -> Tensor:
         """EOF series of anomalies: ``[..., C, H, W]`` to ``[..., K]``."""
@@ -176,15 +180,12 @@ class GaussianClimate(nn.Module):
     def _by_variable(self, modes: Tensor, groups: Tensor) -> Tensor:
         """Variances of EOFs ``[..., K]`` and free waves ``[..., G]`` as mean over valid cells ``[..., C]``."""
         c = len(self.mask)
-        share = torch.stack([self.rotation[self._of(i)].square().sum(0) for i in range(c)])
+        own = self.owner // (len(self.groups) // c)
+        share = torch.stack([self.rotation[own == i].square().sum(0) for i in range(c)])
         free = torch.tensor([g.free for g in self.groups]).to(groups)
         rest = (groups * free).view(*groups.shape[:-1], c, -1).sum(-1)
         mean: Tensor = (modes @ share.T + rest) / self.mask.sum(dim=(1, 2))
         return mean
-
-    def _of(self, variable: int) -> slice:
-        mine = [g.rows for g in self.groups if g.variable == variable]
-        return slice(mine[0].start, mine[-1].stop)
 
     def waves(self, frames: int) -> tuple[Tensor, Tensor]:
         """Principal axes in time of a window of ``frames`` consecutive frames, of the EOFs, then of the residuals.
@@ -282,9 +283,8 @@ class GaussianClimate(nn.Module):
         meta = self.metadata()
         scaling = {f"scaling_{key}": value for key, value in meta.pop("scaling").items()}
         data = {name: (TENSORS[name], value) for name, value in self.tensors().items()}
-        return xr.Dataset(
-            data | {"mask": (TENSORS["mask"], data["mask"][1].astype(np.int8))}, attrs=meta | scaling
-        )
+        data["mask"] = (TENSORS["mask"], data["mask"][1].astype(np.int8))
+        return xr.Dataset(data, attrs=meta | scaling)
 
     @classmethod
     def from_dataset(cls, ds: xr.Dataset) -> "GaussianClimate":
