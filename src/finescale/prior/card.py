@@ -251,8 +251,11 @@ def load_prior(folder: Path, device: torch.device | str = "cpu") -> Prior:
     spec = PriorSpec.from_dict(card["spec"])
     gaussian = None
     if "gaussian" in card:
-        arrays = {name: tensors[f"gaussian.{name}"].numpy() for name in TENSORS}
+        held = [name for name in TENSORS if f"gaussian.{name}" in tensors]
+        arrays = {name: tensors[f"gaussian.{name}"].numpy() for name in held}
         gaussian = GaussianClimate.from_parts(card["gaussian"], arrays)
+        # With what an older climate did not know yet.
+        tensors = {f"gaussian.{name}": value for name, value in gaussian.state_dict().items()} | tensors
     denoiser = build_denoiser(
         spec,
         mask=tensors["mask"],

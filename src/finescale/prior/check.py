@@ -1,7 +1,6 @@
 """Does a prior dream of the right weather? Unconditional draws against data, beside data against data.
 
-Every figure stands beside its noise floor: the same figure between two interleaved sets of windows of the
-data.
+Every figure stands beside its noise floor: the same figure between two halves of the data, stretches of days in turn.
 """
 
 from collections.abc import Sequence
@@ -15,9 +14,11 @@ import xarray as xr
 from numpy.typing import NDArray
 from torch import Tensor
 
+from finescale.fields.axis import step_hours
 from finescale.fields.context import Context
 from finescale.prior.card import Prior
 from finescale.prior.denoiser import WienerDenoiser
+from finescale.prior.gaussian import GaussianClimate
 from finescale.prior.loader import even_windows
 from finescale.prior.schedule import KarrasSchedule
 
@@ -29,6 +30,10 @@ FIRST, LAST = 10.0, 0.1
 BLIND = 1e6
 # Noise levels of a draw that begins so, and of any other.
 SHORT, LONG = 12, 24
+# Days of a stretch after which weather is another's, and pairs of stretches at least.
+APART, FEWEST = 10, 2
+# The most even of sequences.
+GOLDEN = (5**0.5 - 1) / 2
 # Draws, few enough that the windows of the data, twice as many, have no more values than that.
 DRAWS, VALUES = 512, 2**27
 LEVELS = np.array([0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99])
@@ -48,8 +53,8 @@ def draw(
 
     A prior that corrects a climate begins in a draw of it under noise and ends in a draw of what the last noise level
     hides of it, as its method does: the largest scales of a window stand out of any noise that a few steps come from,
-    the smallest of a smooth variable lie below any that they reach. Its anomalies are then as large as those of the
-    season, as coarse data would tell (`guidance.activity`).
+    the smallest of a smooth variable lie below any that they reach. Its anomalies are then as large as those of a day
+    of the season, whose activity coarse data would tell (`guidance.activity`).
 
     Args:
         prior: what to draw from.
@@ -95,7 +100,8 @@ def draw(
         if climate is not None:
             x = x + climate.hidden(white(start, len(x), 1), torch.tensor(levels[-2], device=device))
             mean = climate.mean(when.clock) * climate.mask
-            x = mean + climate.size(when.clock)[..., None, None] * (x - mean)
+            size = climate.size(when.clock) * _days(climate, seed, start, len(x), share).to(device)
+            x = mean + size[..., None, None] * (x - mean)
         out.append(x.cpu())
     return torch.cat(out)
 
@@ -121,10 +127,13 @@ def unconditional(
     x, clock = even_windows(ds, prior.scaling, mask, prior.window, 2 * windows)
     draws = draw(prior, Context(clock[::2]), seed=seed, steps=steps, pairs=True).numpy()
     truth, names = x.numpy(), prior.variables
+    days = step_hours(ds["time"]) * ds.sizes["time"] / 24
+    stretches = 2 * max(FEWEST, round(days / APART / 2))
+    half = np.arange(len(truth)) * stretches // len(truth) % 2 == 1
     return {
         "windows": len(draws),
         "draws": compare(draws, truth, mask, names),
-        "floor": compare(truth[1::2], truth[::2], mask, names),
+        "floor": compare(truth[half], truth[~half], mask, names),
     }
 
 
@@ -181,6 +190,14 @@ def _correlation(x: NDArray[np.floating], mask: NDArray[np.bool_]) -> Array:
         return np.eye(x.shape[2])
     series = np.moveaxis(x[..., shared].astype(np.float64), 2, 0).reshape(x.shape[2], -1)
     return np.corrcoef(series)
+
+
+def _days(climate: GaussianClimate, seed: int, start: int, count: int, share: int) -> Tensor:
+    """How large the anomalies of windows are beside their season ``[N, 1, C]``, evenly spread over its law."""
+    pair = torch.arange(start, start + count, dtype=torch.float64) // share
+    z = torch.special.ndtri((GOLDEN * (pair + 1 + seed)) % 1)[:, None]
+    wander = climate.wander.cpu()
+    return torch.exp(wander * z - wander**2).float()[:, None]
 
 
 def _noise(prior: Prior, seed: int, window: int, use: int = 0) -> Tensor:

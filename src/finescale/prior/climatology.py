@@ -1,4 +1,4 @@
-"""The mean state by season and hour, cell by cell, and how the size of anomalies follows the year."""
+"""The mean state by season and hour: annual times diurnal harmonics, fitted cell by cell in one pass."""
 
 import math
 from dataclasses import dataclass
@@ -13,8 +13,6 @@ from finescale.fields.axis import step_hours
 from finescale.fields.context import clock
 from finescale.fields.pack import blocks
 from finescale.fields.scaling import Scaling, check_gaps, valid_cells
-
-_SCORINGS = 10
 
 
 @dataclass(frozen=True)
@@ -87,22 +85,3 @@ def fit(
     gram += 1e-6 * np.trace(gram) / len(gram) * np.eye(len(gram))
     coefficients = np.linalg.solve(gram, moment)
     return coefficients.reshape(harmonics.size, *mask.shape).astype(np.float32), mask
-
-
-def fit_season(energy: NDArray[np.float64], clock: Tensor, harmonics: Harmonics) -> NDArray[np.float32]:
-    """Harmonics of the year of the logarithm of anomalies' variance ``[1 + 2 n, C]``; the frames' mean variance is 1.
-
-    The likeliest ones for mean squares that scatter in proportion to their mean: Fisher's scoring, from none.
-
-    Args:
-        energy: mean square of each frame's anomalies ``[T, C]``.
-        clock: fractions of year and day ``[T, 2]``.
-        harmonics: of the year.
-    """
-    basis = harmonics.year(clock).double().numpy()
-    season = np.zeros((basis.shape[1], energy.shape[1]))
-    season[0] = np.log(np.maximum(energy.mean(axis=0), 1e-30))
-    for _ in range(_SCORINGS):
-        season += np.linalg.lstsq(basis, energy / np.exp(basis @ season) - 1, rcond=None)[0]
-    season[0] -= np.log(np.exp(basis @ season).mean(axis=0))
-    return season.astype(np.float32)

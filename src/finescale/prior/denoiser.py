@@ -149,16 +149,22 @@ class WienerDenoiser(Preconditioned):
         assert context is not None
         batch, frames = x_t.shape[:2]
         s = per_sample(sigma, batch)
-        mean = self.gaussian.mean(context.clock)
-        a = (x_t - mean) * self.mask
-        w = self.gaussian.shrink(a, s.flatten()) * self.mask
+        # Members share their hours.
+        hours, when = torch.unique(context.clock.flatten(0, 1), dim=0, return_inverse=True)
+        mean = self.gaussian.mean(hours)[when].view(*context.clock.shape[:2], *self.mask.shape)
+        a = self._cut(x_t - mean)
+        w = self._cut(self.gaussian.shrink(a, s.flatten()))
         distinct, which = torch.unique(s, return_inverse=True)
         e = self.error_scale(distinct, frames)[which.flatten()]
         removed = (s**2 - e**2).clamp_min(1e-3 * s**2).sqrt()
         kept = (self.spread**2 - e**2).clamp_min(1e-2 * self.spread**2).sqrt()
         streams = torch.cat([w / _wide(kept), (a - w) / _wide(removed)], dim=2)
         f = self.estimate(streams, s.flatten().log(), context)
-        return (mean + w + _wide(e) * f) * self.mask
+        return self._cut(torch.addcmul(mean + w, _wide(e), f))
+
+    def _cut(self, x: Tensor) -> Tensor:
+        """Zero where a variable has no values."""
+        return x if bool(self.mask.all()) else x * self.mask
 
 
 class Linear:

@@ -17,6 +17,7 @@ from finescale.prior import autoregression, climatology, eofs
 from finescale.prior.bands import Bands, band_edges
 from finescale.prior.climatology import Harmonics
 from finescale.prior.joint import TOGETHER, possible
+from finescale.prior.sizes import Sizes
 
 _BLOCK = 256
 
@@ -35,13 +36,14 @@ TENSORS: dict[str, tuple[str, ...]] = {
     "cross": ("joint_lag", "lead", "lead_before"),
     "trust": ("share",),
     "season": ("annual", "variable"),
+    "wander": ("variable",),
 }
 
 
 def plain(harmonics: Harmonics, channels: int) -> dict[str, NDArray[Any]]:
-    """What a climate has that knows nothing of how its EOFs depend on one another, and the same size all year."""
-    season = np.zeros((1 + 2 * harmonics.annual, channels))
-    return {"cross": np.zeros((0, 0, 0)), "trust": np.ones(1), "season": season}
+    """What a climate has that knows nothing of how its EOFs depend on one another, and the same size always."""
+    sizes = {"season": np.zeros((1 + 2 * harmonics.annual, channels)), "wander": np.zeros(channels)}
+    return {"cross": np.zeros((0, 0, 0)), "trust": np.ones(1), **sizes}
 
 
 def fit_arrays(
@@ -65,24 +67,25 @@ def fit_arrays(
     coefficients, mask = climatology.fit(ds, scaling, basis)
     phases = torch.from_numpy(clock(ds["time"]))
     flat, channels = coefficients.reshape(basis.size, -1), len(scaling.variables)
-    to_waves, energy = Bands(*mask.shape[1:]), np.zeros((frames, channels))
+    to_waves, sizes = Bands(*mask.shape[1:]), Sizes(phases, basis, mask)
 
     def anomalies(every: int) -> Iterator[tuple[int, NDArray[np.float32]]]:
         for start, block in blocks(ds, scaling.variables, _BLOCK, every):
             rows = phases[start : start + _BLOCK : every]
             mean = (basis(rows).numpy().astype(np.float32) @ flat).reshape(block.shape)
             a = np.where(mask, scaling.apply(block) - mean, 0).astype(np.float32)
-            energy[start : start + _BLOCK : every] = np.square(a).sum(axis=(2, 3))
+            sizes.see(slice(start, start + _BLOCK, every), a)
             yield start, to_waves(torch.from_numpy(a)).numpy()
 
     edges = band_edges(*mask.shape[1:])
     found = eofs.find_patterns(anomalies, channels, edges, modes, every=sketch_every)
+    season = sizes.season()
     moments = eofs.measure(anomalies, found, channels, order, segments(ds["time"]))
     lead = min(joint, len(found.owner)) if order >= 2 else 0
     near = (part[: TOGETHER + 1, :lead, :lead] for part in (moments.lagged, moments.sure))
     cross = possible(*near) if lead else np.zeros((0, 0, 0))
-    season = climatology.fit_season(energy / mask.sum(axis=(1, 2)), phases, basis)
-    own: dict[str, NDArray[Any]] = {"coefficients": coefficients, "season": season, "cross": cross}
+    own: dict[str, NDArray[Any]] = {"coefficients": coefficients, "cross": cross}
+    own |= {"season": season, "wander": sizes.wander()}
     return basis, plain(basis, channels) | _arrays(moments, found, mask) | own
 
 

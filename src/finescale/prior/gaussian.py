@@ -49,7 +49,8 @@ class GaussianClimate(nn.Module):
             independent. The Wiener denoiser of a window of at most p + 1 frames uses them, and so do guidance and
             draws; a longer window and ``autocovariance`` take every EOF on its own.
         trust: how far the leading EOFs are taken together; the law is a mixture of that and of each alone.
-        season: logarithm of anomalies' variance over that of all the year, ``[1 + 2 n, C]``; beside the law.
+        season: logarithm of anomalies' variance over that of all the year, ``[1 + 2 n, C]``; see `sizes`.
+        wander: standard deviation of the logarithm of their size about it, ``[C]``.
     """
 
     coefficients: Tensor
@@ -65,6 +66,7 @@ class GaussianClimate(nn.Module):
     cross: Tensor
     trust: Tensor
     season: Tensor
+    wander: Tensor
 
     def __init__(
         self, scaling: Scaling, harmonics: Harmonics, step: float, tensors: dict[str, NDArray[Any]]
@@ -73,10 +75,10 @@ class GaussianClimate(nn.Module):
         self.scaling, self.harmonics, self.step = scaling, harmonics, step
         tensors = plain(harmonics, len(scaling.variables)) | tensors
         for name in TENSORS:
-            value = np.ascontiguousarray(tensors[name])
             kind = {"owner": torch.int64, "edges": torch.int64, "mask": torch.bool}.get(name, torch.float32)
             # In torch's own memory: sums round by how an array is aligned, and a file's arrays are not.
-            self.register_buffer(name, torch.from_numpy(value).to(kind, copy=True))
+            value = torch.from_numpy(np.ascontiguousarray(tensors[name]))
+            self.register_buffer(name, value.to(kind, copy=True))
         self.bands = Bands(*self.mask.shape[1:])
         edges = [int(e) for e in tensors["edges"]]
         self.groups: list[Group] = groups_of(tensors["owner"], edges, len(scaling.variables))
@@ -260,8 +262,7 @@ class GaussianClimate(nn.Module):
         joint = self.joint_waves(frames)
         if joint is not None:
             left = torch.cat([joint.posterior(sigma, frames), left[..., self.cross.shape[1] :]], dim=-1)
-        k = len(self.variance)
-        return self._by_variable(left[..., :k], left[..., k:])
+        return self._by_variable(*left.tensor_split([len(self.variance)], dim=-1))
 
     def tensors(self) -> dict[str, NDArray[Any]]:
         """All fitted arrays by name."""
@@ -269,8 +270,7 @@ class GaussianClimate(nn.Module):
 
     def metadata(self) -> dict[str, Any]:
         """What the arrays do not say, ready for JSON."""
-        basis = {"annual": self.harmonics.annual, "diurnal": self.harmonics.diurnal}
-        return {"scaling": self.scaling.to_dict(), **basis, "step_hours": self.step}
+        return {"scaling": self.scaling.to_dict(), **vars(self.harmonics), "step_hours": self.step}
 
     @classmethod
     def from_parts(cls, metadata: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> "GaussianClimate":
@@ -289,9 +289,10 @@ class GaussianClimate(nn.Module):
     @classmethod
     def from_dataset(cls, ds: xr.Dataset) -> "GaussianClimate":
         """The inverse of ``to_dataset``."""
-        tensors = {name: ds[name].values for name in TENSORS}
-        names = ("variables", "centre", "scale")
-        scaling = {name: np.atleast_1d(ds.attrs[f"scaling_{name}"]).tolist() for name in names}
+        tensors = {name: ds[name].values for name in TENSORS if name in ds}
+        scaling = {
+            n: np.atleast_1d(ds.attrs[f"scaling_{n}"]).tolist() for n in ("variables", "centre", "scale")
+        }
         meta = dict(ds.attrs) | {"scaling": scaling | {"kind": ds.attrs["scaling_kind"]}}
         return cls.from_parts(meta, tensors | {"mask": tensors["mask"].astype(bool)})
 

@@ -6,6 +6,7 @@ and its Wiener filter costs two matrix products.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -106,8 +107,13 @@ class JointWaves:
         gain = gain_of(self.variance, sigma.reshape(-1, 1))
         return ((z.flatten(1) @ self.axes) * gain @ self.axes.T).view_as(z)
 
+    @cached_property
+    def _shares(self) -> Tensor:
+        """Of each axis, what falls to each EOF at each frame ``[T * J, T * J]``."""
+        return self.axes.T.square()
+
     def posterior(self, sigma: Tensor, frames: int) -> Tensor:
         """Error variance of each EOF at each frame, ``[B, T, J]``."""
         level = sigma.reshape(-1, 1)
-        left = kept(self.variance, level) @ self.axes.T.square() * level**2
+        left = kept(self.variance, level) @ self._shares * level**2
         return left.view(len(left), frames, -1)
