@@ -127,8 +127,9 @@ class GaussianClimate(nn.Module):
 
     def mean(self, clock: Tensor) -> Tensor:
         """The mean at ``clock [..., 2]``: ``[..., C, H, W]``."""
-        basis = self.harmonics(clock).to(self.coefficients.dtype)
-        return torch.einsum("...p,pchw->...chw", basis, self.coefficients)
+        return torch.einsum(
+            "...p,pchw->...chw", self.harmonics(clock).to(self.coefficients), self.coefficients
+        )
 
     def size(self, clock: Tensor) -> Tensor:
         """How large anomalies are in a season over those of all the year, at ``clock [..., 2]``: ``[..., C]``."""
