@@ -46,8 +46,7 @@ class GaussianClimate(nn.Module):
         residual_phi: autoregression of the residual, ``[G, p]``.
         mask: valid cells, ``[C, H, W]``; the state is zero elsewhere.
         cross: covariances between the leading J EOFs at lags 0 to q, ``[q + 1, J, J]``; empty if all are
-            independent. The Wiener denoiser of a window of at most p + 1 frames uses them, and so do guidance and
-            draws; a longer window and ``autocovariance`` take every EOF on its own.
+            independent. The denoiser of more than p + 1 frames and ``autocovariance`` take every EOF on its own.
         trust: how far the leading EOFs are taken together; the law is a mixture of that and of each alone.
         season: logarithm of anomalies' variance over that of all the year, ``[1 + 2 n, C]``; see `sizes`.
         wander: standard deviation of the logarithm of their size about it, ``[C]``.
@@ -127,9 +126,8 @@ class GaussianClimate(nn.Module):
 
     def mean(self, clock: Tensor) -> Tensor:
         """The mean at ``clock [..., 2]``: ``[..., C, H, W]``."""
-        return torch.einsum(
-            "...p,pchw->...chw", self.harmonics(clock).to(self.coefficients), self.coefficients
-        )
+        basis = self.harmonics(clock).to(self.coefficients.dtype)
+        return torch.einsum("...p,pchw->...chw", basis, self.coefficients)
 
     def size(self, clock: Tensor) -> Tensor:
         """How large anomalies are in a season over those of all the year, at ``clock [..., 2]``: ``[..., C]``."""
