@@ -21,6 +21,7 @@ import torch
 import xarray as xr
 from sampling import UNITS, denoiser, weather
 
+from finescale.fields.allocator import keep_freed_memory
 from finescale.fields.scaling import Scaling
 from finescale.grid.coarsening import Coarsening
 from finescale.grid.grid import Grid
@@ -67,6 +68,7 @@ def make(cells: int, folder: Path) -> None:
 
 def draw(folder: Path, days: int, members: int) -> None:
     """Draw one ensemble and print its figures."""
+    keep_freed_memory()  # as a stage does
     before, begin = psutil.Process().memory_info().rss / 2**20, time.perf_counter()
     method = GenerativeDownscaler.load(folder / "method")
     day = xr.load_dataset(folder / "day.nc")

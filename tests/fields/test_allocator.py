@@ -21,6 +21,29 @@ for _ in range(20):
 print(faults() - before)
 """
 
+GAPS = """
+import numpy as np, psutil
+from finescale.fields.allocator import hand_back, keep_freed_memory
+
+assert keep_freed_memory()
+def held():
+    return psutil.Process().memory_info().rss / 2**20
+arrays = [np.ones(2**18) for _ in range(200)]
+full = held()
+arrays = arrays[::50]
+between = held()
+hand_back()
+print(full - between, full - held())
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc only")
+def test_pages_between_arrays_in_use_are_handed_back():
+    told = subprocess.run([sys.executable, "-c", GAPS], capture_output=True, text=True, check=True).stdout
+    kept, handed = (float(word) for word in told.split())
+    # 196 of 200 arrays of 2 MB are no longer needed.
+    assert kept < 300 < handed
+
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc only")
 def test_pages_are_not_asked_for_again():

@@ -22,3 +22,9 @@ def keep_freed_memory() -> bool:
         asked = mallopt(MMAP_THRESHOLD, LARGE) or mallopt(MMAP_THRESHOLD, USUAL)
         return bool(asked and mallopt(TRIM_THRESHOLD, LARGE))
     return False
+
+
+def hand_back() -> None:
+    """Give free pages back to the system: in a long run, ever more of them lie between arrays that are in use."""
+    with suppress(OSError, AttributeError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)

@@ -165,7 +165,7 @@ def _together(climate: GaussianClimate, sigma: float) -> Tensor:
         return torch.zeros(1, 0, 0)
     kernel = moving.average(sigma)
     middle, half = len(kernel) // 2, _half(kernel.square().sum(2).T)
-    return kernel[middle - half : middle + half + 1]
+    return kernel[middle - half : middle + half + 1].clone()
 
 
 def _half(energy: Tensor) -> int:

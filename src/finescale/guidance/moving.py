@@ -57,20 +57,22 @@ class MovingModes:
         power = torch.fft.rfft(around, dim=0)
         values, vectors = torch.linalg.eigh((power + power.mH) / 2)
         self._values, self._vectors = values.clamp_min(0), vectors.to(torch.complex64)
-        self._known: OrderedDict[float, Tensor] = OrderedDict()
+        self._known: OrderedDict[tuple[float, int], Tensor] = OrderedDict()
 
     def average(self, sigma: float) -> Tensor:
         """Matrices ``[ring, J, J]`` whose moving average of white noise has the covariance C_t; the middle is lag 0."""
         return self._around(self._left(sigma).sqrt())
 
-    def lags(self, sigma: float) -> Tensor:
-        """C_t between hours up to half a ring apart ``[ring, J, J]``; the middle is lag 0."""
-        if sigma not in self._known:
-            self._known[sigma] = self._around(self._left(sigma)).contiguous()
+    def lags(self, sigma: float, frames: int) -> Tensor:
+        """C_t between hours less than so many frames apart ``[2 frames - 1, J, J]``; the middle is lag 0."""
+        key, middle = (sigma, frames), self.ring // 2
+        if key not in self._known:
+            near = self._around(self._left(sigma))[middle - frames + 1 : middle + frames]
+            self._known[key] = near.clone(memory_format=torch.contiguous_format)
             while len(self._known) > KEPT:
                 self._known.popitem(last=False)
-        self._known.move_to_end(sigma)
-        return self._known[sigma]
+        self._known.move_to_end(key)
+        return self._known[key]
 
     def _left(self, sigma: float) -> Tensor:
         v = self._values
@@ -87,15 +89,15 @@ class MovingModes:
 
     def seen(self, sigma: float, here: Seen, rows: Tensor, there: Seen, columns: Tensor) -> Tensor:
         """Its covariance through two products ``[A C n, B C m]``; weights of hours ``[A, T]``, ``[B, T]``."""
-        lags = self.lags(sigma)
+        frames = rows.shape[1]
+        lags, gaps = self.lags(sigma, frames), torch.arange(frames)[:, None] - torch.arange(frames)
         left, right = (s.eofs[: self.count] for s in (here, there))
-        gaps = torch.arange(rows.shape[1])[:, None] - torch.arange(rows.shape[1]) + self.ring // 2
         out = left.new_empty(len(rows), left.shape[1], len(columns), right.shape[1])
         known: dict[bytes, Tensor] = {}
         for a, row in enumerate(rows):
             for b, column in enumerate(columns):
-                weights = left.new_zeros(self.ring)
-                weights.index_add_(0, gaps.flatten(), torch.outer(row, column).flatten())
+                weights = left.new_zeros(len(lags))
+                weights.index_add_(0, (gaps + frames - 1).flatten(), torch.outer(row, column).flatten())
                 # On a regular clock most pairs of stamps are as far apart as others.
                 name = weights.numpy().tobytes()
                 if name not in known:
@@ -109,11 +111,12 @@ class MovingModes:
 
     def series(self, sigma: float, observed: Tensor, columns: Tensor, own: slice) -> Tensor:
         """C_t applied to weighted stamps: ``observed [K, S, M]`` with hours ``columns [S, T]`` to ``[M, own, J]``."""
-        lags, frames = self.lags(sigma).to(observed), own.stop - own.start
-        middle = self.ring // 2 + own.start
-        out = observed.new_zeros(frames * self.count, observed.shape[2])
+        frames, length = columns.shape[1], own.stop - own.start
+        lags = self.lags(sigma, frames).to(observed)
+        out = observed.new_zeros(length * self.count, observed.shape[2])
         for stamp, row in enumerate(columns):
             for hour in row.nonzero()[:, 0].tolist():
-                ahead = lags[middle - hour : middle - hour + frames].flatten(0, 1)
+                first = frames - 1 + own.start - hour
+                ahead = lags[first : first + length].flatten(0, 1)
                 out.addmm_(ahead, float(row[hour]) * observed[: self.count, stamp])
-        return out.view(frames, self.count, -1).permute(2, 0, 1)
+        return out.view(length, self.count, -1).permute(2, 0, 1)

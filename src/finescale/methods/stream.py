@@ -19,6 +19,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from finescale.fields.allocator import hand_back
 from finescale.fields.scaling import Scaling
 from finescale.grid.grid import Grid
 from finescale.methods.downscaler import member_axis
@@ -95,11 +96,12 @@ class Stream:
             self._arrays[name][rows, begin : begin + values.shape[1]] = values[:, :, c]
 
     def mark(self, counters: Mapping[str, int], tensors: Mapping[str, Tensor]) -> None:
-        """Replace the note."""
+        """Replace the note; once in a while, so that memory that it took is worth handing back."""
         fresh = self.note.with_suffix(".part")
         meta = {"request": self.request, "counters": json.dumps(dict(counters))}
         save_file({k: v.contiguous() for k, v in tensors.items()} or {"none": torch.zeros(1)}, fresh, meta)
         fresh.replace(self.note)
+        hand_back()
 
     def open(self) -> xr.Dataset:
         """The ensemble, lazily."""
