@@ -2,8 +2,8 @@
 
 The peer is the residual block of Schmidt et al. (2025) as a careful author would first write it: float32, contiguous
 memory, layer normalisation over channels as mean and variance on the moved axis, eager. Both are whole UNets of equal
-widths (parameter counts within 5 %), trained on the same windows with the same optimiser, alternately, so that a busy
-machine slows both. Processor seconds are compared, not wall-clock time.
+widths (parameter counts within 5 %), trained on the same windows with AdamW (ours fused, as in `prior/loop.py`),
+alternately, so that a busy machine slows both. Processor seconds are compared, not wall-clock time.
 
     python benchmarks/training.py [--size 64] [--window 5] [--batch 8] [--rounds 3] [--device cuda]
 """
@@ -84,9 +84,9 @@ class PlainUNet(nn.Module):
         return self.head(nn.functional.silu(self.norm(x)))
 
 
-def stepper(call: Callable[[], Tensor], module: nn.Module) -> Callable[[], None]:
+def stepper(call: Callable[[], Tensor], module: nn.Module, fused: bool = True) -> Callable[[], None]:
     """One optimiser step: forward, backward, clipping, update."""
-    optimizer = torch.optim.AdamW(module.parameters(), lr=1e-4)
+    optimizer = torch.optim.AdamW(module.parameters(), lr=1e-4, fused=fused)
 
     def step() -> None:
         call().square().mean().backward()
@@ -133,7 +133,7 @@ def main(arguments: list[str]) -> None:
             return ours(x, emb, None)
 
     steps = {
-        "plain, float32, contiguous": (stepper(lambda: plain(x, emb), plain), parameters(plain)),
+        "plain, float32, contiguous": (stepper(lambda: plain(x, emb), plain, fused=False), parameters(plain)),
         "ours, float32": (stepper(lambda: ours(x, emb, None), ours), parameters(ours)),
     }
     if bf16_is_fast(device):
