@@ -1,10 +1,12 @@
 """A prior folder: what went in comes out, and a dataset that does not fit is refused with the reason."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from finescale.errors import FinescaleError
 from finescale.fields.context import Context
@@ -85,6 +87,20 @@ def test_card_takes_entries(written, tmp_path):
     card = json.loads((tmp_path / "three" / "card.json").read_text())
     assert card["unconditional"] == {"melr": 0.1}
     assert card["units"] == {}
+
+
+def test_climate_of_an_older_version_is_filled_in(written, tmp_path):
+    denoiser, folder = written
+    old = load_file(folder / "weights.safetensors")
+    for name in ("season", "wander"):
+        del old[f"gaussian.{name}"]
+    shutil.copytree(folder, tmp_path / "old")
+    save_file(old, tmp_path / "old" / "weights.safetensors")
+    x, when = torch.randn(1, 3, 2, 12, 12), Context(torch.rand(1, 3, 2))
+    prior = load_prior(tmp_path / "old")
+    assert prior.gaussian is not None
+    assert torch.equal(prior.gaussian.size(when.clock), torch.ones(1, 3, 2))
+    assert torch.equal(prior.denoiser(x, torch.tensor([0.4]), when), denoiser(x, torch.tensor([0.4]), when))
 
 
 REFUSED = {

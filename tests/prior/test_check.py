@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+import xarray as xr
 
 from finescale.fields.context import Context
 from finescale.fields.scaling import Scaling
@@ -50,6 +51,34 @@ def test_draws_do_not_depend_on_the_batch(ready):
     one, all_ = draw(prior, when, seed=1, steps=4, batch=1), draw(prior, when, seed=1, steps=4, batch=3)
     assert torch.allclose(one, all_, atol=1e-3)
     assert not torch.allclose(one, draw(prior, when, seed=2, steps=4), atol=0.1)
+
+
+def test_draws_are_as_large_as_a_day_of_their_season(ready):
+    """The same noise twice: what a climate knows of sizes multiplies what separates a draw from its mean."""
+    _, run, prior = ready
+    denoiser, climate = run.denoiser, run.denoiser.gaussian
+    when = Context(run.validation.clock[:1].expand(256, -1, -1))
+    season, wander = np.log([[4.0, 1.0]]).astype(np.float32), np.array([0.0, 0.3], np.float32)
+    assert climate.harmonics.annual == 0 and float(climate.wander.max()) < 0.1
+    found = []
+    for sizes in ({"season": 0 * season, "wander": 0 * wander}, {"season": season, "wander": wander}):
+        with denoiser.over(climate.with_tensors(climate.tensors() | sizes)):
+            found.append(draw(prior, when, seed=1, steps=2, batch=64, pairs=True) - climate.mean(when.clock))
+    size = (found[1].square().sum((1, 3, 4)) / found[0].square().sum((1, 3, 4))).sqrt()
+    torch.testing.assert_close(size[:, 0], torch.full((256,), 2.0), rtol=1e-3, atol=0)
+    torch.testing.assert_close(size[::2, 1], size[1::2, 1], rtol=1e-3, atol=0)
+    assert float(size[:, 1].log().std()) == pytest.approx(0.3, rel=0.05)
+    assert float(size[:, 1].square().mean()) == pytest.approx(1, rel=0.05)
+
+
+def test_the_floor_is_weather_of_other_days(ready):
+    """Windows in turn would share their weather, and differ the less the more of them there are."""
+    ds, _, prior = ready
+    days = ds.isel(time=slice(0, 24 * 40))
+    turn = xr.DataArray(np.arange(24 * 40) // 240 % 2, dims="time")
+    told = [unconditional(prior, data, windows=64, steps=2)["floor"]["a"] for data in (days, days + 5 * turn)]
+    assert told[0]["quantiles"] < 0.5
+    assert told[1]["quantiles"] > 3
 
 
 def test_faults_are_seen():
