@@ -1,4 +1,4 @@
-"""Context from coordinates: the sun against an ephemeris formula, every calendar, and the grid of the statics."""
+"""Context from coordinates: every calendar, and the grid of the statics."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import torch
 import xarray as xr
 
 from finescale.errors import FinescaleError
-from finescale.fields.context import Context, check_names, clock, context_of, cos_zenith, static_fields
+from finescale.fields.context import Context, check_names, clock, context_of, static_fields
 
 
 def times(text, calendar="standard"):
@@ -28,50 +28,6 @@ def test_clock_means_the_same_in_every_calendar(calendar):
 def test_leap_years_end_at_one():
     last = clock(times("2004-12-31T11:00"))
     assert 0.99 < last[1, 0] < 1
-
-
-def zenith(text, lat, lon):
-    when = torch.from_numpy(clock(times(text))[:1])
-    at = torch.tensor([[float(lat)]], dtype=torch.float64), torch.tensor([[float(lon)]], dtype=torch.float64)
-    return np.degrees(np.arccos(cos_zenith(when, *at).item()))
-
-
-def almanac(text, lat, lon):
-    """Spencer's (1971) Fourier series with the equation of time."""
-    moment = np.datetime64(text)
-    year = moment.astype("datetime64[Y]")
-    day = (moment - year) / np.timedelta64(1, "D")
-    g = 2 * np.pi * day / 365
-    declination = (
-        0.006918
-        - 0.399912 * np.cos(g)
-        + 0.070257 * np.sin(g)
-        - 0.006758 * np.cos(2 * g)
-        + 0.000907 * np.sin(2 * g)
-        - 0.002697 * np.cos(3 * g)
-        + 0.00148 * np.sin(3 * g)
-    )
-    minutes = 229.18 * (
-        0.000075
-        + 0.001868 * np.cos(g)
-        - 0.032077 * np.sin(g)
-        - 0.014615 * np.cos(2 * g)
-        - 0.040849 * np.sin(2 * g)
-    )
-    hour = 2 * np.pi * ((day % 1) + minutes / 1440 - 0.5) + np.radians(lon)
-    phi = np.radians(lat)
-    return np.degrees(
-        np.arccos(np.sin(phi) * np.sin(declination) + np.cos(phi) * np.cos(declination) * np.cos(hour))
-    )
-
-
-@pytest.mark.parametrize(
-    "text", ["2001-01-15T09:00", "2001-03-21T12:00", "2001-06-21T18:00", "2001-10-30T03:00"]
-)
-@pytest.mark.parametrize(("lat", "lon"), [(48, 11), (-30, 140), (0, -75)])
-def test_sun_is_within_its_stated_error(text, lat, lon):
-    """Sixteen minutes of the equation of time are four degrees."""
-    assert abs(zenith(text, lat, lon) - almanac(text, lat, lon)) < 5
 
 
 def grid(size=8):

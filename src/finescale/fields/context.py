@@ -4,7 +4,6 @@ Everything is computed from coordinates, so training and sampling cannot disagre
 the fraction of the year and the fraction of the UTC day, which means the same in every calendar.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -100,28 +99,6 @@ def clock(time: xr.DataArray) -> NDArray[np.float64]:
 def context_of(time: xr.DataArray, device: torch.device | str = "cpu") -> Context:
     """The context of one window, ready to broadcast over a batch: clock ``[1, T, 2]``."""
     return Context(torch.from_numpy(clock(time)).float()[None].to(device))
-
-
-def cos_zenith(clock: Tensor, lat: Tensor, lon: Tensor) -> Tensor:
-    """Cosine of the solar zenith angle.
-
-    Declination after Cooper (1969), solar time without the equation of time (at most 16 minutes off).
-
-    Args:
-        clock: ``[..., 2]``, fractions of year and UTC day.
-        lat: ``[H, W]`` in degrees.
-        lon: ``[H, W]`` in degrees.
-
-    Returns:
-        ``[..., H, W]`` in [-1, 1]; negative at night.
-    """
-    year, day = clock[..., 0, None, None], clock[..., 1, None, None]
-    declination = math.radians(23.45) * torch.sin(2 * math.pi * (year + 283.0 / 365.0))
-    hour_angle = 2 * math.pi * (day - 0.5) + torch.deg2rad(lon)
-    phi = torch.deg2rad(lat)
-    return torch.sin(phi) * torch.sin(declination) + torch.cos(phi) * torch.cos(declination) * torch.cos(
-        hour_angle
-    )
 
 
 def check_names(names: Sequence[str]) -> None:

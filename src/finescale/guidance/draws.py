@@ -170,11 +170,10 @@ def _together(climate: GaussianClimate, sigma: float) -> Tensor:
 
 def _half(energy: Tensor) -> int:
     """Lags on either side of the middle that hold all but the tail of each row's energy ``[N, lags]``."""
-    middle = energy.shape[1] // 2
-    outside = energy.sum(1, keepdim=True) - torch.stack(
-        [energy[:, middle - half : middle + half + 1].sum(1) for half in range(middle)], 1
-    )
-    small = (outside <= TAIL * energy.sum(1, keepdim=True)).all(0)
+    middle, energy = energy.shape[1] // 2, energy.double()
+    ahead, behind = energy[:, middle + 1 : 2 * middle], energy[:, 1:middle].flip(1)
+    within = torch.cat([energy[:, middle, None], ahead + behind], 1).cumsum(1)
+    small = (energy.sum(1, keepdim=True) - within <= TAIL * energy.sum(1, keepdim=True)).all(0)
     return int(small.float().argmax()) if bool(small.any()) else middle - 1
 
 

@@ -25,7 +25,7 @@ def factored(matrix: Tensor, jitter: float) -> Tensor:
             break
         matrix.diagonal().add_(jitter * 10**power)
         factor, fault = torch.linalg.cholesky_ex(matrix)
-    if bool(fault) or not bool(torch.isfinite(factor).all()):
+    if bool(fault) or not bool(torch.isfinite(factor.diagonal()).all()):
         raise FinescaleError(
             "what is observed has a covariance that can be factored: that of the fitted climate cannot, with its "
             f"diagonal raised by {jitter * 10 ** (TRIES - 1):.2g}; fit it to a longer period or lower climate.order"

@@ -1,7 +1,9 @@
 """The mean state by season and hour: annual times diurnal harmonics, fitted cell by cell in one pass."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,22 +12,39 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from finescale.fields.axis import step_hours
-from finescale.fields.context import clock
+from finescale.fields.context import clock, position
 from finescale.fields.pack import blocks
 from finescale.fields.scaling import Scaling, check_gaps, valid_cells
+from finescale.fields.sun import phase
 
 
 @dataclass(frozen=True)
 class Harmonics:
     """The basis {1, cos n, sin n of the year} x {1, cos m, sin m of the day}.
 
+    Without harmonics of the year the day is the sun's at one place, from sunrise to sunset to sunrise: a mean that knows
+    no season then follows the length of the day all the same.
+
     Attributes:
         annual: harmonics of the year; 0 where the training period does not span one.
-        diurnal: harmonics of the UTC day; 0 for daily data.
+        diurnal: harmonics of the day; 0 for daily data.
+        place: latitude and longitude whose sun tells the day, in degrees; None for the UTC day.
     """
 
     annual: int = 2
     diurnal: int = 3
+    place: tuple[float, float] | None = None
+
+    @classmethod
+    def from_dict(cls, kept: Mapping[str, Any]) -> "Harmonics":
+        """The inverse of `to_dict`."""
+        place = (float(kept["latitude"]), float(kept["longitude"])) if "latitude" in kept else None
+        return cls(int(kept["annual"]), int(kept["diurnal"]), place)
+
+    def to_dict(self) -> dict[str, float]:
+        """Plain numbers, for JSON and attributes."""
+        where = {} if self.place is None else dict(zip(("latitude", "longitude"), self.place, strict=True))
+        return {"annual": self.annual, "diurnal": self.diurnal} | where
 
     @property
     def size(self) -> int:
@@ -35,7 +54,7 @@ class Harmonics:
     def __call__(self, clock: Tensor) -> Tensor:
         """Basis functions at ``clock [..., 2]``: ``[..., P]``."""
         year = self.year(clock)
-        day = _waves(clock[..., 1], self.diurnal)
+        day = _waves(clock[..., 1] if self.place is None else phase(clock, *self.place), self.diurnal)
         return (year[..., :, None] * day[..., None, :]).flatten(-2)
 
     def year(self, clock: Tensor) -> Tensor:
@@ -49,17 +68,25 @@ def _waves(phase: Tensor, count: int) -> Tensor:
     return torch.cat([torch.ones_like(phase)[..., None], torch.cos(angle), torch.sin(angle)], dim=-1)
 
 
-def identifiable(time: xr.DataArray, wanted: Harmonics) -> Harmonics:
-    """The part of the basis that a time axis can tell apart.
+def identifiable(ds: xr.Dataset, wanted: Harmonics) -> Harmonics:
+    """The part of the basis that a period can tell apart.
 
     A month of data says nothing about the season: its harmonics would be free outside the month. A daily
     series has no hours.
     """
-    step = step_hours(time)
-    span = step * time.size / 24
+    step = step_hours(ds["time"])
+    span = step * ds.sizes["time"] / 24
     frames_a_day = round(24 / step) if step < 24 else 1
     annual = wanted.annual if span >= 0.9 * 365 else 0
-    return Harmonics(annual, max(0, min(wanted.diurnal, (frames_a_day - 1) // 2)))
+    diurnal = max(0, min(wanted.diurnal, (frames_a_day - 1) // 2))
+    return Harmonics(annual, diurnal, _middle(ds) if diurnal and not annual else None)
+
+
+def _middle(ds: xr.Dataset) -> tuple[float, float]:
+    """Latitude and longitude of the middle of a domain, across the date line too."""
+    lat, lon = position(ds)
+    along = np.deg2rad(lon)
+    return float(lat.mean()), math.degrees(math.atan2(np.sin(along).mean(), np.cos(along).mean()))
 
 
 def fit(

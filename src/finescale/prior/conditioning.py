@@ -7,8 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from finescale.fields.context import Context, cos_zenith
+from finescale.fields.context import Context
 from finescale.fields.crop import cut, lines
+from finescale.fields.sun import cos_zenith
 from finescale.prior.tiling import Tiles
 
 _FREQUENCIES = 16

@@ -63,7 +63,7 @@ def fit_arrays(
             f"a Gaussian climate of order {order} needs {4 * (order + 1)} frames: the period has {frames}; "
             "widen it or lower the order"
         )
-    basis = climatology.identifiable(ds["time"], harmonics)
+    basis = climatology.identifiable(ds, harmonics)
     coefficients, mask = climatology.fit(ds, scaling, basis)
     phases = torch.from_numpy(clock(ds["time"]))
     flat, channels = coefficients.reshape(basis.size, -1), len(scaling.variables)

@@ -269,12 +269,12 @@ class GaussianClimate(nn.Module):
 
     def metadata(self) -> dict[str, Any]:
         """What the arrays do not say, ready for JSON."""
-        return {"scaling": self.scaling.to_dict(), **vars(self.harmonics), "step_hours": self.step}
+        return {"scaling": self.scaling.to_dict(), **self.harmonics.to_dict(), "step_hours": self.step}
 
     @classmethod
     def from_parts(cls, metadata: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> "GaussianClimate":
         """The inverse of ``metadata`` and ``tensors``."""
-        harmonics = Harmonics(int(metadata["annual"]), int(metadata["diurnal"]))
+        harmonics = Harmonics.from_dict(metadata)
         return cls(Scaling.from_dict(metadata["scaling"]), harmonics, float(metadata["step_hours"]), tensors)
 
     def to_dataset(self) -> xr.Dataset:
