@@ -70,7 +70,10 @@ def test_phases_are_those_of_the_sun(lat, lon):
     hours = np.arange(0, 24, 0.05)
     when = moments(hours)
     got = phase(when, lat, lon).numpy()
-    up = cos_zenith(when, torch.tensor([[lat]]).double(), torch.tensor([[lon]]).double())[..., 0, 0].numpy() > 0
+    up = (
+        cos_zenith(when, torch.tensor([[lat]]).double(), torch.tensor([[lon]]).double())[..., 0, 0].numpy()
+        > 0
+    )
     edge = np.minimum(abs(got - 0.25), abs(got - 0.75)) < 0.004
     np.testing.assert_array_equal(up[~edge], ((got > 0.25) & (got < 0.75))[~edge])
     noon = hours[np.abs(got - 0.5).argmin(axis=1)]
@@ -79,7 +82,9 @@ def test_phases_are_those_of_the_sun(lat, lon):
 
 def test_phases_rise_without_a_jump_and_are_the_hour_at_the_equator():
     hours = np.arange(0, 24, 0.25)
-    np.testing.assert_allclose(phase(moments(hours), 0.0, 0.0), np.broadcast_to(hours / 24, (365, 96)), atol=1e-12)
+    np.testing.assert_allclose(
+        phase(moments(hours), 0.0, 0.0), np.broadcast_to(hours / 24, (365, 96)), atol=1e-12
+    )
     for lat in (54.0, 78.0, -90.0):
         steps = np.diff(phase(moments(hours), lat, 0.0).numpy(), axis=1)
         # The shorter of day and night has at least the share that it is given.

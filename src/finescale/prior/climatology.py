@@ -22,8 +22,8 @@ from finescale.fields.sun import phase
 class Harmonics:
     """The basis {1, cos n, sin n of the year} x {1, cos m, sin m of the day}.
 
-    Without harmonics of the year the day is the sun's at one place, from sunrise to sunset to sunrise: a mean that knows
-    no season then follows the length of the day all the same.
+    Without harmonics of the year the day is the sun's at one place, from sunrise to sunset to sunrise: a mean that
+    knows no season then follows the length of the day all the same.
 
     Attributes:
         annual: harmonics of the year; 0 where the training period does not span one.
