@@ -5,10 +5,11 @@ and at small scales together. So weather is taken as a scale mixture of Gaussian
 climate's covariance: the whitened coarse anomalies of a day have variance s^2 in the mean, and what they say of s holds
 for the scales that are not observed (the adaptive inflation of ensemble filters: Anderson 2009, Tellus A 61, 72-83).
 The observation is divided by s, weather is drawn as on an ordinary day, and the draws are multiplied by it. Where the
-data tell little, days are as active as others of their season.
+data tell little, days are as active as others of their season; where a climate is surprised by all days that it has not
+seen (`guidance.surprise`), that is not taken for activity.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -23,6 +24,7 @@ from finescale.guidance.seen import Seen, through_bands, through_eofs
 from finescale.prior.autoregression import toeplitz
 from finescale.prior.gaussian import GaussianClimate
 
+Array = NDArray[np.float64]
 # Coarse stamps that are judged together, cells of each that are looked at, ordinary values that are believed beside.
 STAMPS, CELLS, BELIEF = 4, 600, 16
 # Of the logarithm, what variables have in common: winds and pressure stay in balance, yet each has days of its own.
@@ -46,24 +48,15 @@ class Activity:
     factors: Tensor
 
     @classmethod
-    def of(cls, given: Conditions, climate: GaussianClimate) -> "Activity":
-        """Judge the first product of a request."""
-        clock, source = given.clock(), given.observation.sources[0]
-        typical = _Typical(source, climate)
-        anomalies = source.y - _mean_seen(source, climate, clock, given.first)
-        spans = np.arange(given.first // typical.span, (given.stop - 1) // typical.span + 1)
-        middles = np.clip((spans + 0.5) * typical.span - given.first, 0, len(clock) - 1).astype(int)
-        usual = climate.size(clock[middles]).square().numpy()[:, list(source.channels)]
-        found = np.stack(
-            [
-                typical.variances(anomalies, number * typical.span, before)
-                for number, before in zip(spans.tolist(), usual, strict=True)
-            ]
-        )
-        centres, frames = (spans + 0.5) * typical.span + 0.5, np.arange(given.first, given.stop)
-        logs = [np.interp(frames, centres, np.log(column) / 2) for column in found.T]
+    def of(cls, given: Conditions, climate: GaussianClimate, surprise: Sequence[float] = ()) -> "Activity":
+        """Judge the first product of a request by a climate of known `surprise`, by variable; empty for none."""
+        clock, judged = given.clock(), Judged.of(given, climate)
+        channels = list(given.observation.sources[0].channels)
+        logs = judged.logs - judged.told * (np.asarray(surprise)[channels] if surprise else 0.0)
+        frames = np.arange(given.first, given.stop)
+        between = np.stack([np.interp(frames, judged.centres, column) for column in logs.T], 1)
         factors = torch.ones(len(clock), len(climate.mask))
-        factors[:, list(source.channels)] = torch.from_numpy(np.exp(np.stack(logs, 1))).to(factors)
+        factors[:, channels] = torch.from_numpy(np.exp(between)).to(factors)
         return cls(climate, clock, given.first, factors)
 
     def normalised(self, given: Conditions) -> Conditions:
@@ -81,6 +74,37 @@ class Activity:
         rows = slice(first - self.first, first - self.first + x.shape[1])
         mean = self.climate.mean(self.clock[rows].to(x.device)) * self.climate.mask
         return mean + self.factors[rows, :, None, None].to(x) * (x - mean)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What the first product of a request says of activity, a few stamps at a time.
+
+    Attributes:
+        centres: middle of each span, in hours ``[S]``.
+        logs: logarithm of each of its variables' activity ``[S, C]``.
+        told: share of that which data tell, and not the season ``[S, C]``.
+    """
+
+    centres: Array
+    logs: Array
+    told: Array
+
+    @classmethod
+    def of(cls, given: Conditions, climate: GaussianClimate) -> "Judged":
+        """Whiten the anomalies by what the climate expects of them."""
+        clock, source = given.clock(), given.observation.sources[0]
+        typical = _Typical(source, climate)
+        anomalies = source.y - _mean_seen(source, climate, clock, given.first)
+        spans = np.arange(given.first // typical.span, (given.stop - 1) // typical.span + 1)
+        middles = np.clip((spans + 0.5) * typical.span - given.first, 0, len(clock) - 1).astype(int)
+        usual = climate.size(clock[middles]).square().numpy()[:, list(source.channels)]
+        found = [typical.energy(anomalies, number * typical.span) for number in spans.tolist()]
+        energy, count = (np.stack(part) for part in zip(*found, strict=True))
+        logs = np.log((BELIEF * usual + energy) / (BELIEF + count)) / 2
+        logs = (1 - SHARED) * logs + SHARED * logs.mean(axis=1, keepdims=True)
+        centres = (spans + 0.5).astype(np.float64) * typical.span + 0.5
+        return cls(centres, logs, count / (BELIEF + count))
 
 
 def _stamps(source: Source, first: int, frames: int) -> Iterator[tuple[int, slice]]:
@@ -118,10 +142,12 @@ class _Typical:
             matrix.diagonal().add_(source.error[c].double() + 1e-6 * matrix.diagonal().mean())
             self.pairs.append((matrix, factored(matrix, 1e-6 * float(matrix.diagonal().mean()))))
 
-    def variances(self, anomalies: Tensor, after: int, usual: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Variance of each variable's whitened anomalies ``[K, C, n]`` in the span after an hour, ``[C]``.
+    def energy(self, anomalies: Tensor, after: int) -> tuple[Array, Array]:
+        """Sum of squares, and number, of each variable's whitened anomalies in the span after an hour, each ``[C]``.
 
-        What is usual then ``[C]`` where nothing is observed.
+        Args:
+            anomalies: ``[K, C, n]``; NaN where nothing is observed.
+            after: the hour.
         """
         begin = after + 1 - self.source.clock.lead
         _, values = replace(self.source, y=anomalies).between(begin, after + 1 + self.span)
@@ -133,6 +159,6 @@ class _Typical:
             if count < len(known):
                 factor = factored(matrix[known][:, known], 1e-6 * float(matrix.diagonal().mean()))
             white = torch.linalg.solve_triangular(factor, r, upper=False)
-            out.append((BELIEF * usual[c] + float(white.square().sum())) / (BELIEF + count))
-        logs = np.log(out)
-        return np.asarray(np.exp((1 - SHARED) * logs + SHARED * logs.mean()))
+            out.append((float(white.square().sum()), float(count)))
+        energy, counts = np.array(out).T
+        return energy, counts

@@ -67,6 +67,7 @@ class GenerativeDownscaler(OnOperator):
         overlap: cells that tiles of a prior with crop share; None for half a crop.
         spread: factors on the spread of draws given exact data, by variable; empty for ones. See `guidance.spread`.
         follow: powers by which bands of waves follow activity, beside `spread`. See `guidance.following`.
+        surprise: what of activity is only a climate that has not seen the days. See `guidance.surprise`.
         device: where to compute.
     """
 
@@ -84,6 +85,7 @@ class GenerativeDownscaler(OnOperator):
     overlap: int | None = None
     spread: tuple[float, ...] = ()
     follow: Powers = ()
+    surprise: tuple[float, ...] = ()
     device: str = "cpu"
 
     def __post_init__(self) -> None:
@@ -207,7 +209,7 @@ class GenerativeDownscaler(OnOperator):
     def _activity(self, given: Conditions) -> Activity | None:
         """Of the weather, where draws follow it and the coarse data tell of it alone, not of an error of theirs."""
         climate, follows = self.law, self.guidance.follows and given.exact
-        return Activity.of(given, climate) if follows and climate is not None else None
+        return Activity.of(given, climate, self.surprise) if follows and climate is not None else None
 
     def _scene(self, given: Conditions, coarse: xr.Dataset) -> Scene:
         self.prior.lay(self.overlap, self.batch)
@@ -273,16 +275,14 @@ class GenerativeDownscaler(OnOperator):
         """Frames a block: a short series whole, wider ones where gradients make margins dear."""
         if self.prior.window == 1:
             return max(self.batch // self.group, 1)
-        whole = given.stop - given.first
-        if whole <= WHOLE:
+        if (whole := given.stop - given.first) <= WHOLE:
             return whole
         dear = any(guidance.backward(level) for level in levels(self.sampler))
         return self.guidance.reach * (2 if dear else 1)
 
     def _finished(self, wave: Wave, scene: Scene, hourly: Hourly) -> Iterator[tuple[int, np.ndarray]]:
         """Blocks in physical units ``[member, time, variable, lat, lon]`` with their place among the wanted hours."""
-        given = scene.given
-        end = given.stamps().size
+        given, end = scene.given, scene.given.stamps().size
         for (first, _), x in wave.run():
             with torch.no_grad():
                 at, hours = hourly(first, scene.fields(x, first))

@@ -44,6 +44,7 @@ def save(folder: Path, method: "GenerativeDownscaler") -> None:
         "overlap": method.overlap,
         "spread": method.spread,
         "follow": method.follow,
+        "surprise": method.surprise,
     }
     if method.climate is not None:
         body["climate"] = method.climate.metadata()
@@ -75,6 +76,7 @@ def load(folder: Path) -> dict[str, Any]:
         "overlap": body.get("overlap"),
         "spread": tuple(body.get("spread", ())),
         "follow": tuple(map(tuple, body.get("follow", ()))),
+        "surprise": tuple(body.get("surprise", ())),
     }
 
 

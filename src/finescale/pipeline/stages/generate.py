@@ -14,12 +14,14 @@ from finescale.guidance.following import Powers, measured
 from finescale.guidance.recipes import GuidanceSpec
 from finescale.guidance.solver import SamplerSpec
 from finescale.guidance.spread import mended
+from finescale.guidance.surprise import surprise
 from finescale.methods.downscaler import Downscaler
 from finescale.methods.generative import GenerativeDownscaler
 from finescale.methods.regression import RegressionDownscaler
 from finescale.pipeline.desk import Desk
 from finescale.pipeline.stages.blocks import block
 from finescale.pipeline.stages.coarsen import operator
+from finescale.prior import crossfit
 from finescale.prior.card import load_prior
 from finescale.prior.gaussian import GaussianClimate
 from finescale.prior.window import WindowSpec
@@ -62,7 +64,9 @@ def calibrated(desk: Desk, method: str, made: Downscaler) -> tuple[Downscaler, d
     wanted = desk.setting(f"downscale.{method}").calibrate
     if wanted is None or not isinstance(made, GenerativeDownscaler):
         return made, {}
-    made = replace(made, follow=_powers(desk, made), spread=(1.0,) * len(made.prior.variables))
+    made = replace(made, spread=(1.0,) * len(made.prior.variables))
+    if made.guidance.follows and made.law is not None and made.prior.window > 1:
+        made = replace(made, follow=_powers(desk, made, made.law), surprise=_surprise(desk, made, made.law))
     coarse = block(desk, "coarse-reference", "validation").load()
     pieces = _stretches(coarse, made.coarsening.every, wanted.days)
     drawn = []
@@ -79,19 +83,30 @@ def calibrated(desk: Desk, method: str, made: Downscaler) -> tuple[Downscaler, d
         "after": {v: found[v] * factors[v] for v in found},
         "factors": factors,
         "powers": dict(zip(made.prior.variables, made.follow, strict=False)),
+        "surprise": dict(zip(made.prior.variables, made.surprise, strict=False)),
     }
     return replace(made, spread=tuple(factors[v] for v in made.prior.variables)), {"spread": told}
 
 
-def _powers(desk: Desk, made: GenerativeDownscaler) -> Powers:
+def _powers(desk: Desk, made: GenerativeDownscaler, climate: GaussianClimate) -> Powers:
     """How far bands of waves follow activity, from the longest unbroken stretch of the training block."""
-    if not made.guidance.follows or made.law is None or made.prior.window == 1:
-        return ()
     coarse = block(desk, "coarse-reference", "train")
     stretch = segments(coarse["time"])
     longest = coarse.isel(time=stretch == np.bincount(stretch).argmax()).load()
     given = conditions(longest, made.coarsening, made.prior.scaling)
-    return measured(given, made.law, desk.open("reference"))
+    return measured(given, climate, desk.open("reference"))
+
+
+def _surprise(desk: Desk, made: GenerativeDownscaler, climate: GaussianClimate) -> tuple[float, ...]:
+    """What of activity is only the climate's, from the parts that the training block was learned in; none of one."""
+    folds = int(made.prior.card.get("folds", 1))
+    if folds == 1:
+        return ()
+    fine = block(desk, "reference", "train", slices=True)
+    coarse = block(desk, "coarse-reference", "train").load()
+    part = xr.DataArray(crossfit.parts(fine.sizes["time"], folds), coords={"time": fine["time"]})
+    own = part.reindex(time=coarse["time"], method="pad", fill_value=0).to_numpy().astype(int)
+    return surprise(coarse, made.coarsening, crossfit.climates(fine, climate, folds, made.prior.window), own)
 
 
 def _stretches(coarse: xr.Dataset, every: int, days: int) -> list[xr.Dataset]:
