@@ -29,6 +29,8 @@ from finescale.scores.search import judge
 
 # Days of a stretch of a validation block that is too long to be drawn.
 STRETCH = 5
+# Days that leave a climate little to be surprised by: a year of the demo left .1 for temperature, 22 months nothing.
+ENOUGH = 548
 
 
 def downscaler(desk: Desk, method: str) -> Downscaler:
@@ -99,10 +101,9 @@ def _powers(desk: Desk, made: GenerativeDownscaler, climate: GaussianClimate) ->
 
 def _surprise(desk: Desk, made: GenerativeDownscaler, climate: GaussianClimate) -> tuple[float, ...]:
     """What of activity is only the climate's, from the parts that the training block was learned in; none of one."""
-    folds = int(made.prior.card.get("folds", 1))
-    if folds == 1:
+    folds, fine = int(made.prior.card.get("folds", 1)), block(desk, "reference", "train", slices=True)
+    if folds == 1 or fine.sizes["time"] * climate.step >= 24 * ENOUGH:
         return ()
-    fine = block(desk, "reference", "train", slices=True)
     coarse = block(desk, "coarse-reference", "train").load()
     part = xr.DataArray(crossfit.parts(fine.sizes["time"], folds), coords={"time": fine["time"]})
     own = part.reindex(time=coarse["time"], method="pad", fill_value=0).to_numpy().astype(int)
