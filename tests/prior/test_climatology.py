@@ -58,5 +58,5 @@ def test_daily_data_have_no_hours_and_a_domain_may_cross_the_date_line():
 
 
 @pytest.mark.parametrize("harmonics", [Harmonics(2, 3), Harmonics(0, 3, (54.0, -4.0))])
-def test_harmonics_survive_a_file(harmonics):
+def test_harmonics_are_read_back(harmonics):
     assert Harmonics.from_dict(harmonics.to_dict()) == harmonics
