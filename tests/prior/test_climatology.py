@@ -9,6 +9,8 @@ from finescale.fields.context import clock
 from finescale.fields.scaling import Scaling
 from finescale.fields.sun import phase
 from finescale.prior.climatology import Harmonics, fit, identifiable
+from finescale.prior.crossfit import climates
+from finescale.prior.gaussian import GaussianClimate
 
 LAT, LON = 54.0, -4.0
 
@@ -60,3 +62,17 @@ def test_daily_data_have_no_hours_and_a_domain_may_cross_the_date_line():
 @pytest.mark.parametrize("harmonics", [Harmonics(2, 3), Harmonics(0, 3, (54.0, -4.0))])
 def test_harmonics_are_read_back(harmonics):
     assert Harmonics.from_dict(harmonics.to_dict()) == harmonics
+
+
+def test_a_year_keeps_its_seasons_where_days_are_held_out():
+    """What is fitted without some days has the mean's basis of all: seasons are not taken for weather."""
+    time = np.datetime64("2019-01-01", "ns") + np.arange(4 * 365) * np.timedelta64(6, "h")
+    rng, coords = np.random.default_rng(0), {"time": time, "lat": 54 + np.arange(4.0), "lon": np.arange(4.0)}
+    days = rng.standard_normal((365, 4, 4)).repeat(4, axis=0) * 3
+    season = -10 * np.cos(2 * np.pi * np.arange(4 * 365) / (4 * 365.2425))
+    ds = xr.Dataset({"tas": (("time", "lat", "lon"), days + season[:, None, None])}, coords)
+    scaling = Scaling("mean-std", ("tas",), (0.0,), (1.0,))
+    climate = GaussianClimate.fit(ds, scaling, modes=8, order=2, joint=0)
+    assert climate.harmonics.annual == 2
+    assert float(climate.total_variance()) == pytest.approx(9, rel=0.15)
+    assert [fold.harmonics for fold in climates(ds, climate, 4, 4)] == [climate.harmonics] * 4

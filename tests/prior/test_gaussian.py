@@ -211,7 +211,7 @@ def test_streaming_patterns_are_those_of_a_plain_svd_of_each_band():
 
     def anomalies(every):
         for start in range(0, 500, 64):
-            yield start, a[start : start + 64 : every]
+            yield a[start : start + 64 : every]
 
     found = eofs.find_patterns(anomalies, 1, (0, 20, 30), 8)
     assert len(found.owner) == 8
@@ -230,7 +230,7 @@ def test_lagged_sums_do_not_cross_gaps():
     patterns = eofs.Patterns(np.eye(8, dtype=np.float32)[:3], np.zeros(3, dtype=np.int64), (0, 4, 8))
 
     def stream(part, block=32):
-        return lambda every: ((s, part[s : s + block : every]) for s in range(0, len(part), block))
+        return lambda every: (part[s : s + block : every] for s in range(0, len(part), block))
 
     joined = eofs.measure(stream(a), patterns, 1, 3, np.repeat([0, 1], 100))
     apart = [eofs.measure(stream(half), patterns, 1, 3, np.zeros(100, int)) for half in (a[:100], a[100:])]
@@ -243,7 +243,7 @@ def test_gaps_do_not_make_smooth_weather_rough():
     series = np.stack([np.cos(t / 40), np.sin(t / 40)], axis=1)
     a = np.concatenate([series, 0.5 * series], axis=1).astype(np.float32)[:, None]
     patterns = eofs.Patterns(np.eye(4, dtype=np.float32)[:2], np.zeros(2, dtype=np.int64), (0, 4))
-    moments = eofs.measure(lambda every: iter([(0, a[::every])]), patterns, 1, 2, t // 12)
+    moments = eofs.measure(lambda every: iter([a[::every]]), patterns, 1, 2, t // 12)
     for found, size in ((moments.autocovariance.sum(0), 1.0), (moments.residual[0], 0.25)):
         np.testing.assert_allclose(found[0] - found, size * (1 - np.cos(np.arange(3) / 40)), rtol=0.01)
 

@@ -15,8 +15,8 @@ NOISE = (0.05, 0.2, 0.8)
 
 
 def naive(ds, scaling, harmonics, **options):
-    basis, arrays = fit_arrays(ds, scaling, harmonics=harmonics, sketch_every=1, **options)
-    return GaussianClimate(scaling, basis, 1.0, arrays)
+    arrays = fit_arrays(ds, scaling, harmonics=harmonics, sketch_every=1, **options)
+    return GaussianClimate(scaling, harmonics, 1.0, arrays)
 
 
 def errors(climate, ds):

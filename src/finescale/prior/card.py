@@ -19,11 +19,11 @@ from finescale.fields.pack import spatial_dims
 from finescale.fields.scaling import Scaling
 from finescale.grid.coarsening import Coarsening
 from finescale.prior import assembly
+from finescale.prior.arrays import TENSORS
 from finescale.prior.backbone import build_denoiser
 from finescale.prior.codec import Chain, Codec, Pixel, Residual
 from finescale.prior.conditioning import WindowNetwork
 from finescale.prior.denoiser import Preconditioned
-from finescale.prior.fitting import TENSORS
 from finescale.prior.gaussian import GaussianClimate
 from finescale.prior.latentspec import LatentSpec
 from finescale.prior.schedule import Schedule, schedule_from

@@ -55,18 +55,8 @@ def climates(ds: xr.Dataset, whole: GaussianClimate, folds: int, window: int) ->
             f"parts of {STRETCHES} stretches leave {longest} in a row; lower training.folds, or set it to 1"
         )
     own = parts(frames, folds)
-    return [
-        GaussianClimate.fit(
-            ds.isel(time=own != fold),
-            whole.scaling,
-            modes=len(whole.variance),
-            order=order,
-            joint=whole.cross.shape[1],
-            harmonics=whole.harmonics,
-            sketch_every=max(1, frames // SKETCH),
-        )
-        for fold in range(folds)
-    ]
+    every = max(1, frames // SKETCH)
+    return [whole.again(ds.isel(time=own != fold), every) for fold in range(folds)]
 
 
 def _stretches(ds: xr.Dataset, folds: int) -> list[NDArray[np.int64]]:

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
-# Yields (first frame, waves of anomalies [T, C, N]) in time order; the argument keeps every n-th frame.
-Anomalies = Callable[[int], Iterator[tuple[int, NDArray[np.float32]]]]
+# Yields waves of anomalies [T, C, N] block by block, in time order; the argument keeps every n-th frame of a block.
+Anomalies = Callable[[int], Iterator[NDArray[np.float32]]]
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def find_patterns(
     """
     spans = [slice(a, b) for a, b in pairwise(edges)]
     sums = [[np.zeros((s.stop - s.start,) * 2) for s in spans] for _ in range(variables)]
-    for _, block in anomalies(every):
+    for block in anomalies(every):
         for c, row in enumerate(sums):
             for total, span in zip(row, spans, strict=True):
                 a = block[:, c, span].astype(np.float64)
@@ -176,7 +176,7 @@ def measure(
         ends[lag] += y.T @ y / 2
         lost[lag] += energy(r, r) / 2
 
-    for _, block in anomalies(1):
+    for block in anomalies(1):
         y, rest = _split(block, patterns, groups)
         long_y, long_r = np.concatenate([tail_y, y.astype(np.float64)]), np.concatenate([tail_r, rest])
         last = frames + len(block)

@@ -6,6 +6,7 @@ orthogonal to the EOFs. One object serves three times: as a baseline, as the cov
 Wiener denoiser that the network corrects. All in scaled units (``fields.scaling``); masked cells count as zero.
 """
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,11 +18,12 @@ from torch import Tensor, nn
 from finescale.fields.axis import step_hours
 from finescale.fields.scaling import Scaling
 from finescale.prior import autoregression, holdout
+from finescale.prior.arrays import TENSORS, Arrays, packed, plain, unpacked
 from finescale.prior.bands import Bands
-from finescale.prior.climatology import Harmonics
+from finescale.prior.climatology import Harmonics, identifiable
 from finescale.prior.eofs import Group, groups_of
-from finescale.prior.fitting import TENSORS, fit_arrays, plain
 from finescale.prior.joint import Gain, JointWaves, kept, lag_covariances, lost
+from finescale.prior.locality import radii
 
 
 class GaussianClimate(nn.Module):
@@ -48,6 +50,7 @@ class GaussianClimate(nn.Module):
         cross: covariances between the leading J EOFs at lags 0 to q, ``[q + 1, J, J]``; empty if all are
             independent. The denoiser of more than p + 1 frames and ``autocovariance`` take every EOF on its own.
         trust: how far the leading EOFs are taken together; the law is a mixture of that and of each alone.
+        radius: kilometres at which covariances were taken to .61 of what was found; see `locality`.
         season: logarithm of anomalies' variance over that of all the year, ``[1 + 2 n, C]``; see `sizes`.
         wander: standard deviation of the logarithm of their size about it, ``[C]``.
     """
@@ -64,12 +67,11 @@ class GaussianClimate(nn.Module):
     mask: Tensor
     cross: Tensor
     trust: Tensor
+    radius: Tensor
     season: Tensor
     wander: Tensor
 
-    def __init__(
-        self, scaling: Scaling, harmonics: Harmonics, step: float, tensors: dict[str, NDArray[Any]]
-    ) -> None:
+    def __init__(self, scaling: Scaling, harmonics: Harmonics, step: float, tensors: Arrays) -> None:
         super().__init__()
         self.scaling, self.harmonics, self.step = scaling, harmonics, step
         tensors = plain(harmonics, len(scaling.variables)) | tensors
@@ -96,7 +98,7 @@ class GaussianClimate(nn.Module):
         harmonics: Harmonics = Harmonics(),
         sketch_every: int = 2,
     ) -> "GaussianClimate":
-        """Fit to training data in three streaming passes, and three more that check it on days held out.
+        """Fit to training data in streaming passes; of short data, days held out correct it: see ``holdout``.
 
         Args:
             ds: training period, ``[time, lat, lon]`` variables named by the scaling.
@@ -107,16 +109,19 @@ class GaussianClimate(nn.Module):
             harmonics: wished basis of the mean; what the period cannot tell apart is dropped.
             sketch_every: frames between two that the search for patterns looks at.
         """
-        step = step_hours(ds["time"])
+        basis = identifiable(ds, harmonics)
+        law = partial(cls, scaling, basis, step_hours(ds["time"]))
         options = {"modes": modes, "order": order, "joint": joint, "sketch_every": sketch_every}
-        basis, arrays = fit_arrays(ds, scaling, harmonics=harmonics, **options)
-        if ds.sizes["time"] >= holdout.SHORTEST * (order + 1):
-            seen, unseen = holdout.parts(ds)
-            own, found = fit_arrays(seen, scaling, harmonics=harmonics, **options)
-            arrays = holdout.lesson(cls(scaling, own, step, found), unseen).applied(arrays)
-        return cls(scaling, basis, step, arrays)
+        return law(holdout.checked(law, ds, scaling, basis, radii(ds), **options))
 
-    def with_tensors(self, tensors: dict[str, NDArray[Any]]) -> "GaussianClimate":
+    def again(self, ds: xr.Dataset, sketch_every: int) -> "GaussianClimate":
+        """One of the same kind, with the same basis of the mean and the same radius, fitted to other days."""
+        law = partial(GaussianClimate, self.scaling, self.harmonics, self.step)
+        options = {"modes": len(self.variance), "order": self.phi.shape[1], "joint": self.cross.shape[1]}
+        options["sketch_every"], wished = sketch_every, (float(self.radius),)
+        return law(holdout.checked(law, ds, self.scaling, self.harmonics, wished, **options))
+
+    def with_tensors(self, tensors: Arrays) -> "GaussianClimate":
         """The same climate with other arrays."""
         return GaussianClimate(self.scaling, self.harmonics, self.step, tensors)
 
@@ -263,7 +268,7 @@ class GaussianClimate(nn.Module):
             left = torch.cat([joint.posterior(sigma, frames), left[..., self.cross.shape[1] :]], dim=-1)
         return self._by_variable(*left.tensor_split([len(self.variance)], dim=-1))
 
-    def tensors(self) -> dict[str, NDArray[Any]]:
+    def tensors(self) -> Arrays:
         """All fitted arrays by name."""
         return {name: getattr(self, name).cpu().numpy() for name in TENSORS}
 
@@ -272,28 +277,19 @@ class GaussianClimate(nn.Module):
         return {"scaling": self.scaling.to_dict(), **self.harmonics.to_dict(), "step_hours": self.step}
 
     @classmethod
-    def from_parts(cls, metadata: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> "GaussianClimate":
+    def from_parts(cls, metadata: dict[str, Any], tensors: Arrays) -> "GaussianClimate":
         """The inverse of ``metadata`` and ``tensors``."""
         harmonics = Harmonics.from_dict(metadata)
         return cls(Scaling.from_dict(metadata["scaling"]), harmonics, float(metadata["step_hours"]), tensors)
 
     def to_dataset(self) -> xr.Dataset:
         """Everything as a Dataset, for Zarr or netCDF."""
-        meta = self.metadata()
-        scaling = {f"scaling_{key}": value for key, value in meta.pop("scaling").items()}
-        data = {name: (TENSORS[name], value) for name, value in self.tensors().items()}
-        data["mask"] = (TENSORS["mask"], data["mask"][1].astype(np.int8))
-        return xr.Dataset(data, attrs=meta | scaling)
+        return packed(self.metadata(), self.tensors())
 
     @classmethod
     def from_dataset(cls, ds: xr.Dataset) -> "GaussianClimate":
         """The inverse of ``to_dataset``."""
-        tensors = {name: ds[name].values for name in TENSORS if name in ds}
-        scaling = {
-            n: np.atleast_1d(ds.attrs[f"scaling_{n}"]).tolist() for n in ("variables", "centre", "scale")
-        }
-        meta = dict(ds.attrs) | {"scaling": scaling | {"kind": ds.attrs["scaling_kind"]}}
-        return cls.from_parts(meta, tensors | {"mask": tensors["mask"].astype(bool)})
+        return cls.from_parts(*unpacked(ds))
 
 
 def _double(x: Tensor) -> NDArray[np.float64]:

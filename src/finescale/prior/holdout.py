@@ -1,15 +1,17 @@
 """What a fitted climate is worth on days that it has not seen, and what follows for its numbers.
 
 EOFs explain the days that they were found in too well: of a short period the trailing ones, and what they leave
-over, come out far too small, and covariances between many series are mostly chance. So the climate is first fitted
-without some days; how these fall out along its EOFs corrects its variances, and how well it denoises them, and fills
-the hours between frames that are seen, decides how far to trust the covariances between EOFs (a shrinkage as of Ledoit
-and Wolf 2004, chosen by validation).
+over, come out far too small, and covariances between many series, or places far apart, are mostly chance. So the
+climate is first fitted without some days; how these fall out along its EOFs corrects its variances, and how well it
+denoises them, and fills the hours between frames that are seen, decides how far to trust the covariances between EOFs
+(a shrinkage as of Ledoit and Wolf 2004, chosen by validation) and from which distance on covariances are let go.
 """
 
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -20,7 +22,11 @@ from torch import Tensor
 from finescale.fields.axis import segments
 from finescale.fields.context import clock
 from finescale.fields.pack import blocks
+from finescale.fields.scaling import Scaling
 from finescale.prior import autoregression
+from finescale.prior.arrays import Arrays
+from finescale.prior.climatology import Harmonics
+from finescale.prior.fitting import fit_arrays
 from finescale.prior.joint import between
 from finescale.prior.loader import even_windows
 
@@ -50,14 +56,16 @@ class Lesson:
         correlation: autocorrelation of EOFs of each octave ``[O, p + 1]``.
         residual: autocovariance of each group's residual, a free wave's share ``[G, p + 1]``.
         trust: how far the leading EOFs are taken together.
+        error: of denoising them, the logarithm, with all this applied.
     """
 
     variance: Array
     correlation: Array
     residual: Array
-    trust: float
+    trust: float = 0.0
+    error: float = math.inf
 
-    def applied(self, arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    def applied(self, arrays: Arrays) -> Arrays:
         """The arrays of a climate of the same kind, corrected; a longer or shorter list of EOFs keeps its ranks."""
         fitted = arrays["variance"].astype(float)
         spans = _octaves(len(fitted))[: len(self.variance)]
@@ -82,6 +90,40 @@ class Lesson:
         }
 
 
+def checked(
+    law: Callable[[Arrays], "GaussianClimate"],
+    ds: xr.Dataset,
+    scaling: Scaling,
+    basis: Harmonics,
+    radii: Sequence[float],
+    **options: int,
+) -> Arrays:
+    """The arrays of a climate of a period, corrected by days of it that a fit of the others has not seen.
+
+    Args:
+        law: makes the climate of arrays.
+        ds: the period.
+        scaling: of its fields.
+        basis: of its mean.
+        radii: of `locality`, tried one after the other for as long as it helps.
+        options: of the fit.
+    """
+
+    def fit(days: xr.Dataset, radius: float) -> Arrays:
+        return fit_arrays(days, scaling, harmonics=basis, radius=radius, **options)
+
+    seen, unseen = parts(ds)
+    if ds.sizes["time"] < SHORTEST * (options["order"] + 1) or _shortest(unseen) < _FRAMES:
+        return fit(ds, radii[0])
+    kept, best = radii[0], Lesson(*3 * (np.zeros(0),))
+    for radius in radii:
+        found = lesson(law(fit(seen, radius)), unseen)
+        if found.error >= best.error:
+            break
+        kept, best = radius, found
+    return best.applied(fit(ds, kept))
+
+
 def parts(ds: xr.Dataset) -> tuple[xr.Dataset, xr.Dataset]:
     """The period without, and only, the last fifth of each of its quarters."""
     frames = ds.sizes["time"]
@@ -99,18 +141,23 @@ def lesson(trial: "GaussianClimate", unseen: xr.Dataset) -> Lesson:
     floor = 0.25 * trial.residual_variance.double().numpy()
     residual = rest / free[:, None]
     residual *= (np.maximum(residual[:, 0], floor) / np.maximum(residual[:, 0], 1e-30))[:, None]
-    if not trial.cross.shape[1]:
-        return Lesson(variance, correlation, residual, 0.0)
-    arrays = trial.tensors()
-    lessons = [Lesson(variance, correlation, residual, trust) for trust in TRUSTS]
-    shortest = int(np.bincount(np.unique(segments(unseen["time"]), return_inverse=True)[1]).min())
-    frames = max(min(_LONG, shortest), _FRAMES)
+    arrays, lead = trial.tensors(), trial.cross.shape[1]
+    frames = max(min(_LONG, _shortest(unseen)), _FRAMES)
     x, when = even_windows(unseen, trial.scaling, trial.mask.numpy(), frames, _WINDOWS)
     near, then = x[:, :_FRAMES], when[:, :_FRAMES]
-    z = trial.project(torch.where(trial.mask, x - trial.mean(when), 0))[..., : trial.cross.shape[1]].double()
-    climates = [trial.with_tensors(one.applied(arrays)) for one in lessons]
-    errors = [_error(climate, near, then) + _gap_error(climate, z) for climate in climates]
-    return lessons[int(np.argmin(errors))]
+    z = trial.project(torch.where(trial.mask, x - trial.mean(when), 0))[..., :lead].double()
+    tried = []
+    for trust in TRUSTS if lead else TRUSTS[-1:]:
+        one = Lesson(variance, correlation, residual, trust)
+        climate = trial.with_tensors(one.applied(arrays))
+        error = _error(climate, near, then)
+        tried.append((error + (_gap_error(climate, z) if lead else 0.0), replace(one, error=error)))
+    return min(tried, key=lambda pair: pair[0])[1]
+
+
+def _shortest(ds: xr.Dataset) -> int:
+    """Frames of the shortest unbroken stretch."""
+    return int(np.unique(segments(ds["time"]), return_counts=True)[1].min())
 
 
 def _moments(trial: "GaussianClimate", unseen: xr.Dataset) -> tuple[Array, Array]:
