@@ -82,6 +82,14 @@ def test_trust_mixes_two_laws(world):
     assert (laws[2][1:, ~own] != 0).any()
 
 
+def test_few_days_do_not_choose_between_laws_that_are_nearly_as_good():
+    errors = 0.04 * np.abs(np.array(holdout.TRUSTS) - 0.15)
+    few, more, many = (holdout.weighed(errors, days) for days in (4, 40, 4000))
+    assert abs(few - 0.5) < 0.1
+    assert few > more > many
+    assert many == pytest.approx(0.15, abs=0.01)
+
+
 def test_eofs_that_a_fit_explains_too_well_get_what_they_had_elsewhere():
     """Sixteen EOFs; those of the second octave were found a hundred times as large as fitted."""
     fitted = np.concatenate([np.full(8, 4.0), np.full(8, 0.01)])

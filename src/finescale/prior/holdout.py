@@ -3,8 +3,8 @@
 EOFs explain the days that they were found in too well: of a short period the trailing ones, and what they leave
 over, come out far too small, and covariances between many series, or places far apart, are mostly chance. So the
 climate is first fitted without some days; how these fall out along its EOFs corrects its variances, and how well it
-denoises them, and fills the hours between frames that are seen, decides how far to trust the covariances between EOFs
-(a shrinkage as of Ledoit and Wolf 2004, chosen by validation) and from which distance on covariances are let go.
+denoises them, and fills the hours between frames that are seen, tells how far to trust the covariances between EOFs
+(a shrinkage as of Ledoit and Wolf 2004) and from which distance on covariances are let go.
 """
 
 import math
@@ -43,6 +43,8 @@ _WINDOWS, _FRAMES = 32, 5
 # Frames of a stretch of which the first, the middle and the last are seen, and the noise that they are seen under.
 _LONG, _SEEN = 13, 1.0
 _BLOCK = 256
+# Independent amplitudes of large scales that a day is worth: about ten, and days come in twos.
+_WORTH = 5.0
 # Independent samples that one stretch must be worth before its variance is taken at its word.
 _DOUBT = 16.0
 
@@ -146,13 +148,22 @@ def lesson(trial: "GaussianClimate", unseen: xr.Dataset) -> Lesson:
     x, when = even_windows(unseen, trial.scaling, trial.mask.numpy(), frames, _WINDOWS)
     near, then = x[:, :_FRAMES], when[:, :_FRAMES]
     z = trial.project(torch.where(trial.mask, x - trial.mean(when), 0))[..., :lead].double()
-    tried = []
-    for trust in TRUSTS if lead else TRUSTS[-1:]:
-        one = Lesson(variance, correlation, residual, trust)
-        climate = trial.with_tensors(one.applied(arrays))
-        error = _error(climate, near, then)
-        tried.append((error + (_gap_error(climate, z) if lead else 0.0), replace(one, error=error)))
-    return min(tried, key=lambda pair: pair[0])[1]
+    errors = []
+    for trust in TRUSTS if lead else ():
+        climate = trial.with_tensors(Lesson(variance, correlation, residual, trust).applied(arrays))
+        errors.append(_error(climate, near, then) + _gap_error(climate, z))
+    days = unseen.sizes["time"] * trial.step / 24
+    told = Lesson(variance, correlation, residual, weighed(np.array(errors), days) if lead else 0.0)
+    return replace(told, error=_error(trial.with_tensors(told.applied(arrays)), near, then))
+
+
+def weighed(errors: Array, days: float) -> float:
+    """The mean of `TRUSTS` by how likely each is after logarithms of squared errors on so many days ``[N]``.
+
+    Few days tell few values apart, and then the best of them is best by chance.
+    """
+    likely = np.exp(-(errors - errors.min()) * _WORTH * days / 2)
+    return float(likely @ np.array(TRUSTS) / likely.sum())
 
 
 def _shortest(ds: xr.Dataset) -> int:
