@@ -19,6 +19,7 @@ from finescale.grid.coarsening import Coarsening
 from finescale.grid.grid import Grid
 from finescale.guidance.recipes import GuidanceSpec
 from finescale.guidance.solver import SamplerSpec
+from finescale.methods import shelf
 from finescale.methods.gaussian import GROUP, Gaussian
 from finescale.methods.generative import GenerativeDownscaler
 from finescale.prior.card import load_prior
@@ -193,6 +194,23 @@ def test_a_streamed_run_gives_the_same(method, coarse, tmp_path) -> None:
     xr.testing.assert_identical(again.load(), streamed)
     other = method(coarse, members=3, seed=2, scratch=tmp_path / "s")
     assert not np.array_equal(values(other), values(held))
+
+
+def test_a_scratch_folder_belongs_to_one_request(method, coarse, fine) -> None:
+    def request(other: GenerativeDownscaler) -> str:
+        return shelf.digest(other, [coarse], (0, 2), 1)
+
+    h = method.coarsening
+    climates = [GaussianClimate.fit(fine, method.prior.scaling, modes=n, order=4) for n in (10, 40)]
+    others = [
+        method,
+        *(replace(method, coarsening=replace(h, **change)) for change in ({"how": "mean"}, {"every": 3})),
+        replace(method, coarsening=Coarsening(h.fine, h.fine.coarsen(2))),
+        replace(method, surprise=(0.1, 0.2)),
+        *(replace(method, climate=climate) for climate in climates),
+    ]
+    assert len({request(other) for other in others}) == len(others)
+    assert request(replace(method, device="cuda")) == request(method)
 
 
 def digest(store: Path) -> dict[str, bytes]:

@@ -31,7 +31,15 @@ def save(folder: Path, method: "GenerativeDownscaler") -> None:
     """Write everything that the method needs."""
     card.save(folder, METHOD, method.fine, method.coarse, method.variables)
     save_prior(folder / "prior", method.prior)
-    body: dict[str, Any] = {
+    if method.climate is not None:
+        save_file(method.climate.tensors(), folder / CLIMATE)
+    text = json.dumps(_settings(method), indent=1, sort_keys=True)
+    (folder / FILE).write_text(text + "\n", encoding="utf-8")
+
+
+def _settings(method: "GenerativeDownscaler") -> dict[str, Any]:
+    """What its tensors, its prior and its grids do not say, ready for JSON."""
+    return {
         "every": method.coarsening.every,
         "how": method.coarsening.how,
         "sampler": asdict(method.sampler),
@@ -45,11 +53,7 @@ def save(folder: Path, method: "GenerativeDownscaler") -> None:
         "spread": method.spread,
         "follow": method.follow,
         "surprise": method.surprise,
-    }
-    if method.climate is not None:
-        body["climate"] = method.climate.metadata()
-        save_file(method.climate.tensors(), folder / CLIMATE)
-    (folder / FILE).write_text(json.dumps(body, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    } | ({} if method.climate is None else {"climate": method.climate.metadata()})
 
 
 def load(folder: Path) -> dict[str, Any]:
@@ -84,16 +88,10 @@ def digest(
     method: "GenerativeDownscaler", given: Sequence[xr.Dataset], members: tuple[int, int], seed: int
 ) -> str:
     """Of everything that a request's result depends on."""
-    specs = [asdict(s) for s in (method.sampler, method.guidance, method.windows)]
     what = [
-        specs,
-        method.pace,
-        method.context_weight,
-        method.group,
-        method.batch,
-        method.overlap,
-        method.spread,
-        method.follow,
+        _settings(method),
+        asdict(method.coarsening),
+        method.variables,
         members,
         seed,
         method.prior.card,
@@ -107,4 +105,6 @@ def digest(
     learned = codec.state_dict() if isinstance(codec, Chain) else {}
     for tensor in (*method.prior.denoiser.state_dict().values(), *learned.values()):
         digest.update(tensor.detach().cpu().numpy().tobytes())
+    for array in () if method.climate is None else method.climate.tensors().values():
+        digest.update(array.tobytes())
     return digest.hexdigest()
