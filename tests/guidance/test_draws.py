@@ -1,6 +1,7 @@
 """Draws of what a noise level hides, against the closed form."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -58,3 +59,11 @@ def test_hours_do_not_depend_on_where_the_draw_begins(kind, request) -> None:
 def test_uses_are_independent(climate) -> None:
     first, second = (ClimateDraws(climate, noise(climate), 0.3, use)(MEMBERS, 0, 200) for use in (0, 1))
     assert abs(float((first * second).mean() / first.square().mean())) < 0.02
+
+
+@pytest.mark.parametrize("sigma", [0.3, math.inf])
+def test_a_sampler_whose_noise_has_a_memory_does_not_widen_draws(climate, sigma) -> None:
+    plain, lasting = (
+        ClimateDraws(climate, replace(noise(climate), memory=m), sigma, use=1)((0, 1), 0, 60) for m in (0, 24)
+    )
+    assert torch.equal(plain, lasting)

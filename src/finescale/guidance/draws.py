@@ -8,7 +8,7 @@ variance v of the spectrum becomes v sigma^2 / (v + sigma^2).
 import math
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -34,13 +34,14 @@ class ClimateDraws:
     Args:
         climate: its leading EOFs together, where it knows how they depend on one another, every other one and every
             band of waves by itself.
-        noise: the source of randomness.
+        noise: the source of randomness, without its memory: what is filtered must be white in time.
         sigma: noise level.
         use: number of this independent use of the noise.
     """
 
     def __init__(self, climate: GaussianClimate, noise: Noise, sigma: float = math.inf, use: int = 0) -> None:
-        self.climate, self.noise, self.use = climate, noise, use
+        self.climate, self.use = climate, use
+        self.noise = replace(noise, memory=0)
         self._modes, self._cells = (
             _moving_average(torch.from_numpy(rho), sigma)
             for rho in (climate.autocovariance(LAGS), climate.residual_autocovariance(LAGS))
