@@ -6,7 +6,7 @@ import torch
 import xarray as xr
 
 from finescale.fields.context import clock
-from finescale.fields.sun import cos_zenith, phase
+from finescale.fields.sun import cos_zenith, declination, phase
 
 YEAR = (np.arange(365) + 0.5) / 365
 
@@ -21,13 +21,9 @@ def zenith(text, lat, lon):
     return np.degrees(np.arccos(cos_zenith(when, *at).item()))
 
 
-def almanac(text, lat, lon):
-    """Spencer's (1971) Fourier series with the equation of time."""
-    moment = np.datetime64(text)
-    year = moment.astype("datetime64[Y]")
-    day = (moment - year) / np.timedelta64(1, "D")
-    g = 2 * np.pi * day / 365
-    declination = (
+def spencer(g):
+    """Declination in radians by Spencer's (1971) Fourier series, at angles of the year."""
+    return (
         0.006918
         - 0.399912 * np.cos(g)
         + 0.070257 * np.sin(g)
@@ -36,6 +32,14 @@ def almanac(text, lat, lon):
         - 0.002697 * np.cos(3 * g)
         + 0.00148 * np.sin(3 * g)
     )
+
+
+def almanac(text, lat, lon):
+    """Spencer's declination with his equation of time."""
+    moment = np.datetime64(text)
+    year = moment.astype("datetime64[Y]")
+    day = (moment - year) / np.timedelta64(1, "D")
+    g = 2 * np.pi * day / 365
     minutes = 229.18 * (
         0.000075
         + 0.001868 * np.cos(g)
@@ -46,7 +50,7 @@ def almanac(text, lat, lon):
     hour = 2 * np.pi * ((day % 1) + minutes / 1440 - 0.5) + np.radians(lon)
     phi = np.radians(lat)
     return np.degrees(
-        np.arccos(np.sin(phi) * np.sin(declination) + np.cos(phi) * np.cos(declination) * np.cos(hour))
+        np.arccos(np.sin(phi) * np.sin(spencer(g)) + np.cos(phi) * np.cos(spencer(g)) * np.cos(hour))
     )
 
 
@@ -57,6 +61,22 @@ def almanac(text, lat, lon):
 def test_sun_is_within_its_stated_error(text, lat, lon):
     """Sixteen minutes of the equation of time are four degrees."""
     assert abs(zenith(text, lat, lon) - almanac(text, lat, lon)) < 5
+
+
+def test_the_sun_turns_and_crosses_the_equator_when_it_does():
+    """Solstices and equinoxes of 2001, to half a day (leap years move them by as much)."""
+
+    def degrees(*days):
+        fractions = clock(xr.DataArray(np.array(days, "datetime64[ns]"), dims="time"))[:, 0]
+        return np.degrees(declination(torch.from_numpy(fractions)).numpy())
+
+    np.testing.assert_allclose(degrees("2001-06-21T07:38", "2001-12-21T19:21"), [23.44, -23.44], atol=0.01)
+    before, after = degrees("2001-03-20T01:30", "2001-03-21T01:30")
+    assert before < 0 < after
+    before, after = degrees("2001-09-22T11:00", "2001-09-23T11:00")
+    assert before > 0 > after
+    found = declination(torch.from_numpy(YEAR)).numpy()
+    assert np.degrees(abs(found - spencer(2 * np.pi * YEAR))).max() < 0.25
 
 
 def moments(hours, year=YEAR):

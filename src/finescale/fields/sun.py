@@ -12,7 +12,7 @@ SHORTEST = 0.15
 def cos_zenith(clock: Tensor, lat: Tensor, lon: Tensor) -> Tensor:
     """Cosine of the solar zenith angle.
 
-    Declination after Cooper (1969), solar time without the equation of time (at most 16 minutes off).
+    Solar time is without the equation of time (at most 16 minutes off).
 
     Args:
         clock: ``[..., 2]``, fractions of year and UTC day.
@@ -29,8 +29,14 @@ def cos_zenith(clock: Tensor, lat: Tensor, lon: Tensor) -> Tensor:
 
 
 def declination(year: Tensor) -> Tensor:
-    """Of the sun, in radians, at fractions of the year."""
-    return math.radians(23.45) * torch.sin(2 * math.pi * (year + 283.0 / 365.0))
+    """Of the sun, in radians, at fractions of the year, a quarter of a degree off at most.
+
+    Its ecliptic longitude is that of the Astronomical Almanac's low-precision formulas: the mean longitude of 1 January
+    in the leap cycle 2001 to 2004, and the first term of the equation of the centre.
+    """
+    turn = 2 * math.pi * year
+    centre = math.radians(1.915) * torch.sin(turn - math.radians(2.62))
+    return torch.asin(math.sin(math.radians(23.44)) * torch.sin(turn + math.radians(280.36) + centre))
 
 
 def phase(clock: Tensor, latitude: float, longitude: float) -> Tensor:
