@@ -63,6 +63,17 @@ def test_stations_read_a_plane_exactly() -> None:
     np.testing.assert_allclose(found, [2 * 60.3 - 5.05, 2 * 62.75 - 9.4], atol=1e-4)
 
 
+def test_a_station_is_found_by_its_longitude_of_any_turn() -> None:
+    around = Grid((0.0, 1.0), (178.0, 179.0, 180.0, 181.0))
+    x = torch.tensor(around.lon, dtype=torch.float64).expand(2, 4)
+    np.testing.assert_allclose(Stations.at(around, [0.5, 0.5], [-179.5, 180.5]).apply(x), [180.5, 180.5])
+    for turn in (-360, 0, 360):
+        found = Stations.at(FINE, [60.3], [FINE.lon[-1] + turn])
+        assert found.cells.tolist() == Stations.at(FINE, [60.3], [FINE.lon[-1]]).cells.tolist()
+    with pytest.raises(FinescaleError, match="lon 187 is outside 178 to 181"):
+        Stations.at(around, [0.5], [-173.0])
+
+
 def test_a_station_outside_the_grid_is_refused() -> None:
     with pytest.raises(FinescaleError, match="stations lie within"):
         Stations.at(FINE, [59.9], [6.0])

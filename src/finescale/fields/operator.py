@@ -101,8 +101,9 @@ class Stations:
 
     @classmethod
     def at(cls, grid: Grid, lat: Sequence[float], lon: Sequence[float]) -> "Stations":
-        """Points inside the outermost cell centres of a grid; others are refused."""
-        (i, a), (j, b) = _bracket("lat", grid.lat, lat), _bracket("lon", grid.lon, lon)
+        """Points inside the outermost cell centres of a grid, longitudes of any turn; others are refused."""
+        turned = _turned(grid.lon, lon)
+        (i, a), (j, b) = _bracket("lat", grid.lat, lat), _bracket("lon", grid.lon, turned.tolist())
         width = grid.shape[1]
         cells = np.stack([i * width + j, i * width + j + 1, (i + 1) * width + j, (i + 1) * width + j + 1], 1)
         weights = np.stack([(1 - a) * (1 - b), (1 - a) * b, a * (1 - b), a * b], 1)
@@ -185,6 +186,13 @@ class View:
     def adjoint(self, y: Tensor) -> Tensor:
         """H^T y."""
         return self.space.adjoint(torch.einsum("kt,...kcn->...tcn", self.time.to(y), y))
+
+
+def _turned(axis: Sequence[float], points: Sequence[float]) -> NDArray[np.float64]:
+    """Longitudes as those of a grid's centres count: by whole turns to half a turn about the middle of the grid."""
+    turns = np.round((np.asarray(points, float) - (axis[0] + axis[-1]) / 2) / 360)
+    # Rounded as those of a grid: a turn must not carry a point past the outermost centre.
+    return np.round(np.asarray(points, float) - 360 * turns, 9)
 
 
 def _bracket(
