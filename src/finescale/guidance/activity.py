@@ -96,7 +96,9 @@ class Judged:
         clock, source = given.clock(), given.observation.sources[0]
         typical = _Typical(source, climate)
         anomalies = source.y - _mean_seen(source, climate, clock, given.first)
-        spans = np.arange(given.first // typical.span, (given.stop - 1) // typical.span + 1)
+        last = source.first + (len(source.y) - 1) * source.clock.every
+        # A span holds the stamps after its begin, up to that of the next.
+        spans = np.arange((source.first - 1) // typical.span, (last - 1) // typical.span + 1)
         middles = np.clip((spans + 0.5) * typical.span - given.first, 0, len(clock) - 1).astype(int)
         usual = climate.size(clock[middles]).square().numpy()[:, list(source.channels)]
         found = [typical.energy(anomalies, number * typical.span) for number in spans.tolist()]
