@@ -5,14 +5,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import xarray as xr
 
 from finescale.errors import FinescaleError
+from finescale.fields.operator import AreaMean
 from finescale.fields.scaling import Scaling
 from finescale.grid.coarsening import Coarsening
 from finescale.grid.grid import Grid
+from finescale.guidance.conditions import conditions
+from finescale.guidance.ladder import Ladder
 from finescale.guidance.recipes import GuidanceSpec
 from finescale.guidance.solver import SamplerSpec
+from finescale.guidance.ucg import ladder_of
 from finescale.methods.generative import GenerativeDownscaler
 from finescale.prior.card import load_prior
 from finescale.prior.gaussian import GaussianClimate
@@ -99,6 +104,31 @@ def test_members_are_hourly_and_independent_of_group_and_batch(fine, prior, clim
     assert dict(found.sizes) == {"member": 3, "time": 73, "lat": CELLS, "lon": CELLS}
     other = replace(model, group=3, batch=5)(coarse(fine, model), members=3, seed=1)
     np.testing.assert_allclose(values(found), values(other), rtol=1e-4, atol=2e-3)
+
+
+def test_a_missing_coarse_cell_spoils_no_scale(fine, prior, climate) -> None:
+    model = method(fine, prior, climate, "ladder")
+    given = coarse(fine, model)
+    holed = given.copy(deep=True)
+    holed["tas"][:, 0, 0] = np.nan
+    trust = [
+        ladder_of(conditions(ds, model.coarsening, model.prior.scaling), model.fine, (2, 4), model.law).trust
+        for ds in (given, holed)
+    ]
+    np.testing.assert_allclose(*trust, atol=0.05)
+    np.testing.assert_array_equal(trust[0][:, 1], trust[1][:, 1])
+    assert np.isfinite(values(model(holed, members=1, seed=0))).all()
+
+
+def test_a_rung_shows_what_is_observed(fine) -> None:
+    """Blocks that are whole have the power that they have alone, whatever is missing elsewhere."""
+    grid = Grid.from_dataset(fine)
+    ladder = Ladder.of(AreaMean.of(Coarsening(grid, grid.coarsen(2))), grid, (2, 4))
+    r = torch.from_numpy(np.random.default_rng(0).standard_normal((3, 4, 4)))
+    flat, missing = r.clone(), r.clone()
+    flat[:, :2], missing[:, :2] = 0, torch.nan
+    for found, half in zip(ladder.powers(missing), ladder.powers(flat), strict=True):
+        np.testing.assert_allclose(found, 2 * half)
 
 
 @pytest.mark.parametrize("factor", [2, 4])

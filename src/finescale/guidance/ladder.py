@@ -108,6 +108,17 @@ class Ladder:
             total = total + back - coarser.mean_adjoint(coarser.flat_adjoint(back))
         return total
 
+    def powers(self, r: Tensor) -> list[Tensor]:
+        """Mean square of what each rung shows of cell values ``[..., h, w]``, each ``[...]``; NaN is left out.
+
+        A missing cell is as what is observed of its block of the widest scale, so that it shows no detail.
+        """
+        seen, wide = torch.isfinite(r).to(r), self.rungs[-1]
+        around = wide.mean(r.nan_to_num()) / wide.mean(seen).clamp_min(1e-9)
+        details = self.details(torch.where(seen > 0, r, wide.flat(around)))
+        shares = [(rung.mean(seen) > 0).to(r).mean((-1, -2)) for rung in self.rungs]
+        return [d.square().mean((-1, -2)) / share for d, share in zip(details, shares, strict=True)]
+
     def trusting(self, variance: Tensor, reference: Tensor) -> "Ladder":
         """The same rungs, weighted by the variances ``[K, C]`` that a model and the reanalysis have there."""
         error = (variance.sqrt() - reference.sqrt()).square()

@@ -126,7 +126,8 @@ def ladder_of(
     mean = space.apply(climate.mean(stamps).double()[:, channels])
     eofs = space.apply(climate.eofs[:, channels].double())
     model = (source.y - mean).reshape(*mean.shape[:2], *shape)
-    found = [d.square().nanmean((0, 2, 3)) for d in ladder.details(model)]
-    pattern = [d.square().mean((2, 3)) for d in ladder.details(eofs.reshape(*eofs.shape[:2], *shape))]
-    true = [climate.variance.double() @ p for p in pattern]
+    found = [power.nanmean(0) for power in ladder.powers(model)]
+    # The climate is asked about the cells that the model has.
+    patterns = torch.where(torch.isfinite(model).any(0), eofs.reshape(-1, *model.shape[1:]), torch.nan)
+    true = [climate.variance.double() @ power for power in ladder.powers(patterns)]
     return ladder.trusting(torch.stack(found), torch.stack(true))
