@@ -4,7 +4,7 @@ import pytest
 import xarray as xr
 
 from finescale.errors import FinescaleError
-from finescale.grid.clock import check_hourly, ending, on_the_clock, year_fraction
+from finescale.grid.clock import check_even, check_hourly, ending, on_the_clock, year_fraction
 
 
 def stamps(start: str, periods: int, freq: str, calendar: str = "standard") -> xr.DataArray:
@@ -37,6 +37,14 @@ def test_an_empty_axis_has_no_stamp():
 def test_doubled_and_shuffled_hours_are_named(order):
     with pytest.raises(FinescaleError, match="a mean over hours needs every hour: 2001-01-01T0"):
         check_hourly(stamps("2001-01-01", 4, "h")[order])
+
+
+@pytest.mark.parametrize("calendar", ["standard", "360_day"])
+def test_a_hole_in_coarse_times_is_named(calendar):
+    time = stamps("2001-02-28T00", 6, "6h", calendar)
+    check_even(time, 6)
+    with pytest.raises(FinescaleError, match="follow every 6 h: 2001-02-28.12.* is followed by 2001-0"):
+        check_even(time[[0, 1, 2, 5]], 6)
 
 
 @pytest.mark.filterwarnings("error::UserWarning")

@@ -162,6 +162,7 @@ def test_saving_twice_gives_the_same_bytes(bcsd: Bcsd, tmp_path: Path) -> None:
         (lambda ds: ds.assign_coords(lat=ds["lat"] + 1), "coarse data must lie on the model's coarse grid"),
         (lambda ds: ds.where(ds["lon"] > 5.5), "missing values"),
         (lambda ds: ds.isel(time=[0]), "two times or more"),
+        (lambda ds: ds.isel(time=[0, 1, 2, 6, 7]), "follow every 6 h: 2001-01-01T12.* by 2001-01-02T12"),
         (lambda ds: ds.transpose("lat", "lon", "time").isel(lat=0), "must have the dims time, lat, lon"),
     ],
 )

@@ -38,6 +38,17 @@ def check_hourly(time: xr.DataArray) -> None:
         )
 
 
+def check_even(time: xr.DataArray, every: float) -> None:
+    """Raise unless the stamps [time] follow one another every so many hours: nothing is known of what is missing."""
+    wrong = np.flatnonzero(abs(np.diff(time.values) / _hours(time, 1) - every) > 1e-3)
+    if wrong.size:
+        at = int(wrong[0])
+        raise FinescaleError(
+            f"coarse times follow every {every:g} h: {time.values[at]} is followed by {time.values[at + 1]}; "
+            "fill the hole or downscale the parts one by one"
+        )
+
+
 def ending(stamps: xr.DataArray, every: int) -> dict[str, xr.DataArray]:
     """Return `time` and `time_bnds` of means over the `every` hours that end at the stamps [time]."""
     end = stamps.values

@@ -19,6 +19,7 @@ from finescale.errors import FinescaleError
 from finescale.fields.hours import absolute_hours
 from finescale.fields.operator import AreaMean, Clock, Space, Stations
 from finescale.fields.scaling import Scaling
+from finescale.grid.clock import check_even
 from finescale.grid.coarsening import Coarsening
 from finescale.grid.grid import Grid
 from finescale.guidance.observation import Source
@@ -93,13 +94,7 @@ def on_clock(time: xr.DataArray, every: int) -> NDArray[np.int64]:
             f"coarse times lie on the clock, every {every} h from 00 UTC: {time.values[off][0]} does not; "
             "shift the times or change coarse.every"
         )
-    broken = np.flatnonzero(np.diff(hours) != every)
-    if broken.size:
-        at = int(broken[0])
-        raise FinescaleError(
-            f"coarse times follow every {every} h: {time.values[at]} is followed by {time.values[at + 1]}; "
-            "fill the hole with NaN cells or downscale the parts one by one"
-        )
+    check_even(time, every)
     return hours
 
 

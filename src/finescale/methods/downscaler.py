@@ -9,6 +9,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from finescale.errors import FinescaleError
+from finescale.grid.clock import check_even
 from finescale.grid.grid import Grid
 
 
@@ -91,6 +92,8 @@ def check_coarse(
         )
     if coarse.sizes["time"] < 2:
         raise FinescaleError(f"coarse data must hold two times or more: found {coarse.sizes['time']}")
+    steps = np.diff(hours_since(coarse["time"]))
+    check_even(coarse["time"], float(np.quantile(steps, 0.5, method="lower")))
     for name in variables:
         gaps = int(coarse[name].isnull().sum())
         if gaps and not gaps_allowed:
