@@ -43,7 +43,7 @@ def test_doubled_and_shuffled_hours_are_named(order):
 def test_a_hole_in_coarse_times_is_named(calendar):
     time = stamps("2001-02-28T00", 6, "6h", calendar)
     check_even(time, 6)
-    with pytest.raises(FinescaleError, match="follow every 6 h: 2001-02-28.12.* is followed by 2001-0"):
+    with pytest.raises(FinescaleError, match=r"follow every 6 h: 2001-02-28.12.* is followed by 2001-0"):
         check_even(time[[0, 1, 2, 5]], 6)
 
 

@@ -7,18 +7,24 @@ from typing import Any
 
 from finescale.errors import FinescaleError
 from finescale.grid.grid import Grid
+from finescale.methods.downscaler import How
 
 FILE = "card.json"
 
 
 @dataclass(frozen=True)
 class Card:
-    """What a method's folder says of itself."""
+    """What a method's folder says of itself.
+
+    Attributes:
+        how: whether coarse values are instants or means up to their stamps; instants where the folder does not say.
+    """
 
     method: str
     fine: Grid
     coarse: Grid
     variables: dict[str, str]
+    how: How = "instant"
 
 
 def save(folder: Path, method: str, fine: Grid, coarse: Grid, variables: dict[str, str]) -> None:
@@ -54,4 +60,6 @@ def load(folder: Path, method: str | None = None) -> Card:
     grids = {
         which: Grid(tuple(body[which]["lat"]), tuple(body[which]["lon"])) for which in ("fine", "coarse")
     }
-    return Card(body["method"], grids["fine"], grids["coarse"], dict(body["variables"]))
+    return Card(
+        body["method"], grids["fine"], grids["coarse"], dict(body["variables"]), body.get("how", "instant")
+    )

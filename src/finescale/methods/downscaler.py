@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 import xarray as xr
@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 from finescale.errors import FinescaleError
 from finescale.grid.clock import check_even
 from finescale.grid.grid import Grid
+
+# What coarse values are: instants, or means over the hours since the stamp before.
+How = Literal["instant", "mean"]
 
 
 @runtime_checkable
@@ -102,8 +105,12 @@ def check_coarse(
             )
 
 
-def hourly(coarse: xr.Dataset) -> xr.Dataset:
-    """Coarse fields at every full hour, linear between the coarse times; any calendar."""
+def hourly(coarse: xr.Dataset, how: How = "instant") -> xr.Dataset:
+    """Coarse fields at every full hour from the first time to the last, linear between them; any calendar.
+
+    A mean is the value in the middle of its hours, t - every + 1, ..., t for a stamp t; beyond the last middle its
+    value stays.
+    """
     time = coarse["time"]
     hours = hours_since(time)
     if np.any(np.diff(hours) <= 0) or np.any(hours % 1):
@@ -111,8 +118,11 @@ def hourly(coarse: xr.Dataset) -> xr.Dataset:
             "coarse times must increase by whole hours: sort them and drop what is between the hours"
         )
     wanted = np.arange(int(hours[-1]) + 1)
+    if how == "mean":
+        hours = hours - (hours[1] - hours[0] - 1) / 2
     right = np.clip(np.searchsorted(hours, wanted, side="left"), 1, len(hours) - 1)
-    share = xr.DataArray((wanted - hours[right - 1]) / (hours[right] - hours[right - 1]), dims="time")
+    between = (wanted - hours[right - 1]) / (hours[right] - hours[right - 1])
+    share = xr.DataArray(between.clip(max=1), dims="time")
     before, after = (coarse.isel(time=right - k).drop_vars("time") for k in (1, 0))
     stamps = xr.date_range(time.values[0], periods=len(wanted), freq="h", use_cftime=time.dtype == object)
     fields = {}

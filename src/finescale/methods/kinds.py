@@ -8,7 +8,7 @@ import xarray as xr
 from finescale.errors import FinescaleError
 from finescale.grid.coarsening import Coarsening
 from finescale.grid.grid import Grid
-from finescale.methods.downscaler import check_coarse, member_axis
+from finescale.methods.downscaler import How, check_coarse, member_axis
 
 
 class Answering(Protocol):
@@ -51,6 +51,22 @@ class OneMember:
         check_coarse(coarse, self.coarse, self.variables)
         # Attributes of a coordinate that is named while the dimension is made would be lost.
         return self.answer(coarse).expand_dims("member").assign_coords(member=member_axis(1, first))
+
+
+class Timed(Answering, Protocol):
+    """What a method that interpolates in time knows."""
+
+    @property
+    def how(self) -> How: ...  # noqa: D102
+
+
+class Interpolating(OneMember):
+    """Makes a `Downscaler` of a method whose one answer goes from each coarse time to the next."""
+
+    @property
+    def margin(self: Timed) -> int:
+        """Hours beyond a period that it depends on: the middle of the next mean may lie before the period's end."""
+        return 12 if self.how == "mean" else 0
 
 
 class Operating(Protocol):

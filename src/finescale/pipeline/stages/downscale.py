@@ -25,13 +25,14 @@ def bilinear(desk: Desk) -> None:
     fine = desk.open("reference")
     grids = operator(desk, fine)
     units = {str(name): str(field.attrs["units"]) for name, field in fine.data_vars.items()}
-    _cases(desk, "bilinear", Bilinear(grids.fine, grids.coarse, units))
+    _cases(desk, "bilinear", Bilinear(grids.fine, grids.coarse, units, grids.how))
 
 
 def bcsd(desk: Desk) -> None:
     """Bias correction and spatial disaggregation, its climatologies from the training period."""
     fine, coarse = (block(desk, name, "train") for name in ("reference", "coarse-reference"))
-    _cases(desk, "bcsd", Bcsd.fit(fine, coarse, harmonics=desk.setting("downscale.bcsd").harmonics))
+    waves, how = desk.setting("downscale.bcsd").harmonics, desk.setting("coarse").how
+    _cases(desk, "bcsd", Bcsd.fit(fine, coarse, harmonics=waves, how=how))
 
 
 def gaussian(desk: Desk) -> None:
