@@ -145,6 +145,26 @@ def test_stops_early_when_validation_does_not_gain(world, tmp_path):
     assert all(np.isfinite(v) for _, figures in logged for v in figures.values())
 
 
+def test_terminated_at_a_validation_does_not_forget_it(world, tmp_path):
+    training = replace(SPEC.training, learning_rate=0.0, validate_every=5, patience=2)
+
+    def go(say=None):
+        train(
+            world.dataset(600, 1),
+            None,
+            replace(SPEC, training=training),
+            tmp_path / "prior",
+            validation=world.dataset(100, 2),
+            scratch=tmp_path / "scratch",
+            on_progress=say,
+        )
+
+    with pytest.raises(SystemExit):
+        go(lambda done, total: os.kill(os.getpid(), signal.SIGTERM) if done == 5 else None)
+    go()
+    assert json.loads((tmp_path / "prior" / "card.json").read_text())["steps"] == 10
+
+
 PRIORS = {
     "window": {"scaling": "quant95", "objective": "epsilon", "preconditioning": "edm", "context": ()},
     "window-plus": {

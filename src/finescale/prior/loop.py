@@ -108,13 +108,14 @@ class Loop:
                 self.state["step"] += 1
                 self._report(figures, began, first)
                 asked.signal = int(processes.agree(float(asked.signal), self.device))
+                if self._due(self.recipe.validate_every):
+                    self._validate()
+                # After the validation of this step, which a resumed run would pass over.
                 if asked.signal:
                     self._save()
                     asked.end()
-                if self._due(self.recipe.validate_every):
-                    self._validate()
-                    if self._stale():
-                        break
+                if self._stale():
+                    break
                 if self._due(self.recipe.checkpoint_every):
                     self._save()
         self._validate()
