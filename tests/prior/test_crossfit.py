@@ -80,6 +80,31 @@ def test_training_corrects_the_climate_of_the_part_and_keeps_the_whole_one(short
     assert not prepare(ds, None, alone, validation=ds, gaussian=whole, device=torch.device("cpu")).climates
 
 
+def test_a_checkpoint_belongs_to_one_climate_one_terrain_and_one_validation(short):
+    ds, whole, _ = short
+    network = NetworkSpec(channels=(8,), blocks=(1,), attention=0, embedding=8)
+    spec = PriorSpec(("a", "b"), WINDOW, ("height",), network=network, training=TrainingSpec(steps=1))
+    flat = ds.isel(time=0, drop=True).rename(a="orog", b="sftlf")
+
+    def identity(gaussian=whole, static=flat, validation=ds, spec=spec):
+        made = prepare(ds, static, spec, validation=validation, gaussian=gaussian, device=torch.device("cpu"))
+        return made.identity
+
+    fewer = GaussianClimate.fit(ds, whole.scaling, modes=20, order=4, joint=8, sketch_every=1)
+    edm = dataclasses.replace(spec, preconditioning="edm")
+    others = [
+        identity(),
+        identity(gaussian=fewer),
+        identity(static=2 * flat),
+        identity(validation=ds.isel(time=slice(0, 100))),
+        identity(spec=edm),
+    ]
+    assert len(set(others)) == len(others)
+    assert identity() == others[0]
+    # A climate for comparison alone is no part of the training.
+    assert identity(spec=edm, gaussian=fewer) == others[-1]
+
+
 def test_a_period_too_short_for_its_parts_is_refused(short):
     ds, whole, _ = short
     with pytest.raises(

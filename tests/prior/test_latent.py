@@ -116,6 +116,15 @@ def test_holes_are_refused():
         CoarseFrames.of(coarse, whole)
 
 
+def test_a_checkpoint_belongs_to_one_terrain_and_one_validation():
+    data = pairs()
+    higher = replace(data.places, static=2 * data.places.static)
+    fewer = data.validation.isel(time=slice(0, 24))
+    others = [data, replace(data, places=higher), replace(data, validation=fewer)]
+    assert len({other.identity("mean") for other in others}) == 3
+    assert pairs().identity("mean") == data.identity("mean") != data.identity("autoencoder")
+
+
 def test_pairs_are_of_the_same_hours():
     data = pairs()
     recipe = replace(SPEC.training, batch=32)

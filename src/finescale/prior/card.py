@@ -175,6 +175,12 @@ def grid_of(ds: xr.Dataset) -> dict[str, list[float]]:
     return {dim: [float(v) for v in ds[dim].values] for dim in spatial_dims(ds)}
 
 
+def period_of(ds: xr.Dataset) -> dict[str, Any]:
+    """The ends of a dataset's time and the number of its frames, for the card."""
+    ends = ds["time"].isel(time=[0, -1]).dt.strftime("%Y-%m-%dT%H:%M:%S").values
+    return {"period": [str(end) for end in ends], "frames": int(ds.sizes["time"])}
+
+
 def check_grid(ds: xr.Dataset, grid: dict[str, list[float]]) -> None:
     """Refuse a dataset whose axes are not those of the card."""
     here = grid_of(ds)

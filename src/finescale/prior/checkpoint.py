@@ -1,6 +1,8 @@
 """A training that can be killed: one file with everything, replaced atomically, no pickle."""
 
+import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,14 @@ from torch import Tensor, nn
 from finescale.prior.ema import Average
 
 _FILE = "checkpoint.safetensors"
+
+
+def digest(tensors: Mapping[str, Tensor]) -> str:
+    """Of tensors by name, for the identity of a training that depends on them."""
+    found = hashlib.sha256()
+    for name in sorted(tensors):
+        found.update(name.encode() + tensors[name].cpu().contiguous().numpy().tobytes())
+    return found.hexdigest()
 
 
 def save(

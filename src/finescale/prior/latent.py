@@ -4,7 +4,6 @@ The last folder is the whole prior. Every stage goes on from its own checkpoint;
 frozen, so nothing that a later loss asks for can bend them.
 """
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +18,7 @@ from finescale.prior import assembly, processes
 from finescale.prior.autoencoder import Autoencoder
 from finescale.prior.backbone import bf16_is_fast
 from finescale.prior.card import read_folder, write_folder, write_prior
+from finescale.prior.checkpoint import digest
 from finescale.prior.codec import Chain, Latent, Residual
 from finescale.prior.denoiser import KarrasDenoiser
 from finescale.prior.latentspec import LatentSpec
@@ -116,7 +116,7 @@ def train_autoencoder(pairs: Pairs, spec: LatentSpec, run: Run, *, mean: Path) -
     module = _seeded(recipe.seed, lambda: Autoencoder(len(spec.variables), spec.autoencoder)).to(device)
     factor = spec.autoencoder.factor
     held_out, loader = pairs.held_out(1, recipe, factor), pairs.loader(1, recipe, factor)
-    identity = pairs.identity("autoencoder", spec.to_dict()["autoencoder"], _digest(tensors))
+    identity = pairs.identity("autoencoder", spec.to_dict()["autoencoder"], digest(tensors))
     task = AutoencoderTask(module, spec.autoencoder, loader, codec, held_out, identity, device)
     scores = run.train(task)
     if processes.share()[0] == 0:
@@ -165,7 +165,7 @@ def train_diffusion(pairs: Pairs, spec: LatentSpec, run: Run, *, mean: Path, aut
         _validation(held_out, codec, module, recipe.seed, factor, device),
         held_out,
         physics.to(device) if physics is not None and spec.physics.rho else None,
-        pairs.identity("diffusion", body, _digest(tensors), _digest(codes)),
+        pairs.identity("diffusion", body, digest(tensors), digest(codes)),
         device,
     )
     scores = run.train(task)
@@ -254,11 +254,3 @@ def _frozen(module: M, device: torch.device) -> M:
 
 def _bf16(recipe: TrainingSpec, device: torch.device) -> bool:
     return recipe.precision == "bf16" or (recipe.precision == "auto" and bf16_is_fast(device))
-
-
-def _digest(tensors: dict[str, Tensor]) -> str:
-    """Of the weights of an earlier stage."""
-    found = hashlib.sha256()
-    for name in sorted(tensors):
-        found.update(name.encode() + tensors[name].contiguous().numpy().tobytes())
-    return found.hexdigest()

@@ -21,7 +21,8 @@ from finescale.fields.paired import CoarseFrames
 from finescale.fields.scaling import Scaling, valid_cells
 from finescale.grid.coarsening import Coarsening
 from finescale.grid.grid import Grid
-from finescale.prior.card import FORMAT, grid_of
+from finescale.prior.card import FORMAT, grid_of, period_of
+from finescale.prior.checkpoint import digest
 from finescale.prior.latentspec import LatentSpec
 from finescale.prior.loader import Batch, WindowLoader, even_starts, even_windows
 from finescale.prior.processes import share
@@ -145,14 +146,14 @@ class Pairs:
 
     def identity(self, *parts: object) -> str:
         """Digest of the data and of what else a training depends on."""
-        text = json.dumps([FORMAT, self.facts, *parts], sort_keys=True, default=str)
+        data = [self.facts, period_of(self.validation), digest({"static": self.places.static})]
+        text = json.dumps([FORMAT, *data, *parts], sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _facts(
     ds: xr.Dataset, coarse: xr.Dataset, scaling: Scaling, predictors: Scaling, coarsening: Coarsening
 ) -> dict[str, Any]:
-    ends = ds["time"].isel(time=[0, -1]).dt.strftime("%Y-%m-%dT%H:%M:%S").values
     units = {name: str(coarse[name].attrs.get("units", "")) for name in predictors.variables}
     return {
         "codec": "latent",
@@ -162,6 +163,4 @@ def _facts(
         "coarse": grid_of(coarse) | {"every": coarsening.every, "how": coarsening.how},
         "units": units | {name: str(ds[name].attrs.get("units", "")) for name in scaling.variables},
         "step_hours": step_hours(ds["time"]),
-        "period": [str(end) for end in ends],
-        "frames": int(ds.sizes["time"]),
-    }
+    } | period_of(ds)

@@ -18,7 +18,8 @@ from finescale.fields.pack import pack
 from finescale.fields.scaling import Scaling, valid_cells
 from finescale.prior import crossfit
 from finescale.prior.backbone import bf16_is_fast, build_denoiser, build_schedule
-from finescale.prior.card import FORMAT, grid_of
+from finescale.prior.card import FORMAT, grid_of, period_of
+from finescale.prior.checkpoint import digest
 from finescale.prior.denoiser import Preconditioned, WienerDenoiser
 from finescale.prior.gaussian import GaussianClimate
 from finescale.prior.loader import Batch, WindowLoader, check_window, even_windows
@@ -123,7 +124,7 @@ def prepare(
     scale = np.asarray(scaling.scale)
     centre = (np.asarray(moments.centre) - np.asarray(scaling.centre)) / scale
     spread = np.asarray(moments.scale) / scale
-    training, facts = spec.training, _facts(ds, scaling, centre, spread)
+    training = spec.training
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(training.seed)
         denoiser = build_denoiser(
@@ -138,6 +139,7 @@ def prepare(
     denoiser.bf16 = training.precision == "bf16" or (training.precision == "auto" and bf16_is_fast(device))
     folds = _folds(ds, denoiser, spec, gaussian)
     part = crossfit.parts(ds.sizes["time"], folds)
+    facts = _facts(ds, scaling, centre, spread) | {"folds": folds}
     schedule = build_schedule(spec, float(spread.mean()), mask[0].size)
     return Training(
         spec=spec,
@@ -153,8 +155,8 @@ def prepare(
         validation=_validation(validation, spec, scaling, denoiser, spread, device),
         gaussian=None if gaussian is None else gaussian.to(device),
         climates=[c.to(device) for c in _climates(ds, gaussian, folds, spec.window)],
-        facts=facts | {"schedule": schedule.to_dict(), "bf16": denoiser.bf16, "folds": folds},
-        identity=_identity(spec, facts),
+        facts=facts | {"schedule": schedule.to_dict(), "bf16": denoiser.bf16},
+        identity=_identity(spec, facts, validation, denoiser, fields),
     )
 
 
@@ -242,7 +244,6 @@ def _validation(
 def _facts(
     ds: xr.Dataset, scaling: Scaling, centre: NDArray[np.float64], spread: NDArray[np.float64]
 ) -> dict[str, Any]:
-    ends = ds["time"].isel(time=[0, -1]).dt.strftime("%Y-%m-%dT%H:%M:%S").values
     return {
         "codec": "pixel",
         "scaling": scaling.to_dict(),
@@ -251,11 +252,21 @@ def _facts(
         "grid": grid_of(ds),
         "units": {name: str(ds[name].attrs.get("units", "")) for name in scaling.variables},
         "step_hours": step_hours(ds["time"]),
-        "period": [str(end) for end in ends],
-        "frames": int(ds.sizes["time"]),
-    }
+    } | period_of(ds)
 
 
-def _identity(spec: PriorSpec, facts: dict[str, Any]) -> str:
-    text = json.dumps([FORMAT, spec.to_dict(), facts], sort_keys=True)
+def _identity(
+    spec: PriorSpec,
+    facts: dict[str, Any],
+    validation: xr.Dataset,
+    denoiser: Preconditioned,
+    static: NDArray[np.float32],
+) -> str:
+    """Of what is asked for and of all data; the climate counts where the network corrects it."""
+    what = [FORMAT, spec.to_dict(), facts, period_of(validation)]
+    tensors = {"static": torch.from_numpy(static)}
+    if isinstance(denoiser, WienerDenoiser):
+        what.append(denoiser.gaussian.metadata())
+        tensors |= denoiser.gaussian.state_dict()
+    text = json.dumps([*what, digest(tensors)], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
