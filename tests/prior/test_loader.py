@@ -9,6 +9,7 @@ from finescale.errors import FinescaleError
 from finescale.fields.context import clock
 from finescale.fields.scaling import Scaling
 from finescale.prior.loader import WindowLoader, even_windows
+from finescale.prior.tiling import Tiles
 
 SCALING = Scaling("mean-std", ("a",), (2.0,), (4.0,))
 
@@ -55,6 +56,17 @@ def test_no_window_crosses_a_gap():
     for batch in loader(numbered(300, gap)).batches(0, 40):
         frames = frames_of(batch)
         assert not ((frames[:, 0] < gap) & (frames[:, -1] >= gap)).any()
+
+
+def test_pools_of_a_large_domain_hold_a_window_wherever_the_gaps_are():
+    """Crops of a twentieth of the domain: a pool is one stretch of a few windows, and here most have a gap."""
+    ds = numbered(300)
+    ds = ds.isel(time=np.flatnonzero((np.arange(300) % 23 < 22) & (np.arange(300) % 7 < 6)))
+    ds = xr.concat([ds, numbered(320).isel(time=slice(310, 320))], "time")
+    small = loader(ds, pool_frames=64, pool_steps=1, window=8, tiles=Tiles(1, (4, 5)))
+    assert small.pool_frames == 4 * 8
+    for batch in small.batches(0, 60):
+        assert (frames_of(batch).diff(dim=1) == 1).all()
 
 
 @pytest.mark.parametrize("restart", [1, 4, 7])

@@ -27,6 +27,8 @@ from finescale.fields.scaling import Scaling, check_gaps
 from finescale.prior.tiling import Tiles
 
 _STRETCH = 256
+# Windows whose frames a pool holds at least, however large the domain.
+_FEW = 4
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,8 @@ class WindowLoader:
         window: frames of a window.
         batch: windows of a global batch.
         seed: of everything random here.
-        pool_frames: frames of one pool, or fewer with as many cells as so many crops; two pools exist at a time.
+        pool_frames: frames of one pool, or fewer with as many cells as so many crops, but those of a few windows; two
+            pools exist at a time.
         pool_steps: steps that a pool serves.
         share: this process and the number of processes.
         coarse: frames of the coarse data at any hours, for a paired prior.
@@ -110,15 +113,18 @@ class WindowLoader:
         self.pool_steps, self.share, self.coarse = pool_steps, share, coarse
         self.tiles, self.waited = tiles, 0.0
         if tiles is not None:
-            pool_frames = max(window, pool_frames * tiles.size**2 // mask[0].size)
+            pool_frames = max(_FEW * window, pool_frames * tiles.size**2 // mask[0].size)
         self.pool_frames = pool_frames
-        self._segment = segments(ds["time"])
         self._part = np.zeros(ds.sizes["time"], np.int64) if part is None else part
+        check_window(ds, window)
+        # Where windows begin that lie in one stretch and one part.
+        starts = _whole_windows(segments(ds["time"]), window)
+        self._whole = np.zeros(ds.sizes["time"], bool)
+        self._whole[starts] = self._part[starts] == self._part[starts + window - 1]
         self._clock = clock(ds["time"]).astype(np.float32)
         self._hours = np.empty(ds.sizes["time"], np.int64) if coarse is None else absolute_hours(ds["time"])
         self._length = min(max(_STRETCH, 2 * window), pool_frames, ds.sizes["time"])
         self._count = max(1, pool_frames // self._length)
-        check_window(ds, window)
         if batch % share[1]:
             raise FinescaleError(
                 f"the global batch must divide among the processes: {batch} windows, {share[1]} processes; "
@@ -151,10 +157,9 @@ class WindowLoader:
             frames.append(np.where(self.mask, self.scaling.apply(block), 0).astype(np.float32))
             times.append(self._clock[begin:end])
             hours.append(self._hours[begin:end])
-            whole = _whole_windows(self._segment[begin:end], self.window)
-            first, last = (self._part[begin:end][whole + at] for at in (0, self.window - 1))
-            for number, own in enumerate(starts):
-                own.append(filled + whole[(first == number) & (last == number)])
+            whole = self._inside(begin, end)
+            for fold, own in enumerate(starts):
+                own.append(filled + whole[self._part[begin + whole] == fold])
             filled += end - begin
         return _Pool(
             np.concatenate(frames),
@@ -168,8 +173,16 @@ class WindowLoader:
         total = self.ds.sizes["time"]
         if self._count * self._length >= total:
             return [(0, total)]
-        begins = np.sort(rng.integers(self.window - self._length, total - self.window + 1, self._count))
-        return [(max(0, int(b)), min(total, int(b) + self._length)) for b in begins]
+        while True:
+            begins = np.sort(rng.integers(self.window - self._length, total - self.window + 1, self._count))
+            found = [(max(0, int(b)), min(total, int(b) + self._length)) for b in begins]
+            # Gaps of the period may cut all of the windows in a few stretches.
+            if any(self._inside(*stretch).size for stretch in found):
+                return found
+
+    def _inside(self, begin: int, end: int) -> NDArray[np.int64]:
+        """First frames, from `begin` on, of the windows of a stretch."""
+        return np.flatnonzero(self._whole[begin : end - self.window + 1])
 
     def _cut(self, pool: _Pool, step: int) -> Batch:
         key = np.array([self.seed, 2 * step + 1], dtype=np.uint64)
