@@ -276,6 +276,26 @@ def test_unobserved_cells_are_left_to_the_prior(method, coarse) -> None:
     assert away[:, :, 0, 0].mean() > 0.1
 
 
+@pytest.mark.parametrize("kind", ["gaussian", "generative"])
+def test_cells_without_a_reference_have_no_values(fine, tmp_path, kind) -> None:
+    """A temperature over land alone: half of the cells, which coarse cells do not cut."""
+    land = fine.assign(tas=fine["tas"].where(fine["lat"] > 48.35).assign_attrs(fine["tas"].attrs))
+    climate = GaussianClimate.fit(land, Scaling.fit(land, tuple(VARIABLES)), modes=20, order=2)
+    h = Coarsening(Grid.from_dataset(fine), Grid.from_dataset(fine).coarsen(4))
+    model = Gaussian(h, VARIABLES, climate)
+    if kind == "generative":
+        spec = PriorSpec(
+            tuple(VARIABLES), window=5, network=NetworkSpec(channels=(8, 8), blocks=(1, 1), attention=0, embedding=16),
+            training=TrainingSpec(steps=1, batch=4, validation_windows=4, precision="fp32", folds=1),
+        )  # fmt: skip
+        train(land, None, spec, tmp_path / "p", validation=land, scratch=tmp_path / "x", gaussian=climate)
+        model = GenerativeDownscaler(load_prior(tmp_path / "p"), h, VARIABLES, SamplerSpec(steps=2))
+    found = model(h.apply(land.isel(time=slice(0, 25))), members=1, seed=0)
+    empty = np.broadcast_to(land["tas"].isnull()[0], found["tas"].shape)
+    np.testing.assert_array_equal(found["tas"].isnull(), empty)
+    assert not found["uas"].isnull().any()
+
+
 def test_means_over_hours_are_met(fine, method) -> None:
     mean = replace(method, coarsening=replace(method.coarsening, how="mean"))
     given = mean.coarsening.apply(fine.isel(time=slice(24 * 32 + 1, 24 * 34 + 1)))

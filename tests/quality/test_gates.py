@@ -118,6 +118,23 @@ def test_strictness_grows_along_the_flow(weather):
     } - (set() if raw.lon.min() >= 180 else {("lon", "min")})
 
 
+def test_an_ensemble_may_lack_what_the_reference_lacks_and_no_more(weather):
+    land = weather[["tas"]].copy(deep=True)
+    land["tas"][:, 3] = np.nan
+    masked = {"tas": float(np.isnan(land.tas[0]).mean())}
+    assert check(profile(land), "ensemble", masked=masked).passed
+    more, lost = land.copy(deep=True), land.copy(deep=True)
+    more["tas"][:, 0, 0] = np.nan
+    lost["tas"][5, 0, 0] = np.nan
+    for ds, allowed, rule in (
+        (land, {}, "nan_share"),
+        (more, masked, "nan_share"),
+        (lost, masked, "nan_loose"),
+    ):
+        with pytest.raises(GateError, match=rule):
+            check(profile(ds), "ensemble", masked=allowed)
+
+
 def test_limits_are_ordered_and_finite(weather):
     for gate in rules.GATES:
         for rule in rules.rules(gate, profile(weather)):

@@ -1,7 +1,7 @@
 """The card of a saved method: what it is, the grids it maps between, its fields and their units."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ class Card:
 
     Attributes:
         how: whether coarse values are instants or means up to their stamps; instants where the folder does not say.
+        masked: share of the cells of each field that have no values, as in the reference; none where it is not said.
     """
 
     method: str
@@ -25,6 +26,7 @@ class Card:
     coarse: Grid
     variables: dict[str, str]
     how: How = "instant"
+    masked: dict[str, float] = field(default_factory=dict)
 
 
 def save(folder: Path, method: str, fine: Grid, coarse: Grid, variables: dict[str, str]) -> None:
@@ -60,6 +62,5 @@ def load(folder: Path, method: str | None = None) -> Card:
     grids = {
         which: Grid(tuple(body[which]["lat"]), tuple(body[which]["lon"])) for which in ("fine", "coarse")
     }
-    return Card(
-        body["method"], grids["fine"], grids["coarse"], dict(body["variables"]), body.get("how", "instant")
-    )
+    known = body.get("how", "instant"), body.get("masked", {})
+    return Card(body["method"], grids["fine"], grids["coarse"], dict(body["variables"]), *known)

@@ -14,9 +14,16 @@ BOUNDED = {"pr": 0.0}  # a Gaussian tail must not carry these below their bound
 KEPT = ("standard_name", "long_name", "units")
 
 
-def physical(x: NDArray[np.float32], scaling: Scaling) -> NDArray[np.float32]:
-    """Scaled ``[..., C, H, W]`` to physical units, within the bounds of each variable."""
+def physical(
+    x: NDArray[np.float32], scaling: Scaling, valid: NDArray[np.bool_] | None = None
+) -> NDArray[np.float32]:
+    """Scaled ``[..., C, H, W]`` to physical units, within the bounds of each variable.
+
+    Cells that the reference has no values of are NaN, as there; `valid` are the others ``[C, H, W]``, None for all.
+    """
     out = scaling.invert(x)
+    if valid is not None:
+        out[..., ~valid] = np.nan
     for name, low in BOUNDED.items():
         if name in scaling.variables:
             c = scaling.variables.index(name)

@@ -65,7 +65,7 @@ class Gaussian(OnOperator):
         if members < 1:
             raise FinescaleError(f"an ensemble has one member or more: {members}; ask for at least 1")
         check_coarse(coarse, self.coarse, self.variables, gaps_allowed=True)
-        scaling = self.climate.scaling
+        scaling, valid = self.climate.scaling, self.climate.mask.numpy()
         noise = Noise(seed, scaling.variables, self.fine.shape)
         given = conditions(coarse, self.coarsening, scaling, self.error_scale, others=beside)
         given = believed(given, self.climate, noise)
@@ -80,7 +80,7 @@ class Gaussian(OnOperator):
             for (start, stop), x in posterior.run(tuple(range(first + low, first + rows.stop))):
                 kept = x[:, max(start, begin) - start : min(stop, end) - start]
                 at = max(start, begin) - begin
-                out[rows, at : at + kept.shape[1]] = physical(kept.numpy(), scaling)
+                out[rows, at : at + kept.shape[1]] = physical(kept.numpy(), scaling, valid)
         attrs = {n: coarse[n].attrs for n in self.variables}
         return dataset(out, scaling, given.stamps(), self.fine, attrs, first)
 

@@ -140,9 +140,8 @@ class GenerativeDownscaler(OnOperator):
         counter = Counter(sum(wave.evaluations[0] for wave in waves), on_progress)
         for wave in waves:
             wave.count = counter
-        names = self.prior.variables
         if scratch is None:
-            out = np.empty((members, given.stamps().size, len(names), *self.fine.shape), np.float32)
+            out = np.empty((members, given.stamps().size, len(attrs), *self.fine.shape), np.float32)
             for wave in waves:
                 for at, values in self._finished(wave, scene, Hourly(given, self.law)):
                     out[_rows(wave, first), at : at + values.shape[1]] = values
@@ -159,7 +158,7 @@ class GenerativeDownscaler(OnOperator):
                 hourly.last = tensors.get("last")
             noted = time.monotonic()
             for at, values in self._finished(wave, scene, hourly):
-                stream.write(_rows(wave, first), at, values, names)
+                stream.write(_rows(wave, first), at, values, self.prior.variables)
                 if time.monotonic() - noted > NOTE_EVERY:
                     stream.mark({"group": number, "front": wave.front}, wave.state() | hourly.state())
                     noted = time.monotonic()
@@ -282,12 +281,13 @@ class GenerativeDownscaler(OnOperator):
 
     def _finished(self, wave: Wave, scene: Scene, hourly: Hourly) -> Iterator[tuple[int, np.ndarray]]:
         """Blocks in physical units ``[member, time, variable, lat, lon]`` with their place among the wanted hours."""
-        given, end = scene.given, scene.given.stamps().size
+        given, end, prior = scene.given, scene.given.stamps().size, self.prior
         for (first, _), x in wave.run():
             with torch.no_grad():
                 at, hours = hourly(first, scene.fields(x, first))
-            values = physical(hours[:, max(-at, 0) : max(end - at, 0)].cpu().numpy(), self.prior.scaling)
-            if not np.isfinite(values).all():
+            wanted = hours[:, max(-at, 0) : max(end - at, 0)].cpu().numpy()
+            values = physical(wanted, prior.scaling, prior.valid)
+            if not np.isfinite(values[..., prior.valid]).all():
                 raise FinescaleError(
                     f"the sampler diverged near {given.time.values[first - given.first]}: lower sigma_max, add "
                     "steps or choose another guidance"

@@ -10,6 +10,7 @@ from typing import Any, cast
 import numpy as np
 import torch
 import xarray as xr
+from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -118,6 +119,13 @@ class Prior:
         if self.codec.linear:
             return self.variables
         return tuple(f"latent-{i}" for i in range(len(self.denoiser.mask)))
+
+    @property
+    def valid(self) -> NDArray[np.bool_]:
+        """Cells of the fields that have values ``[C, H, W]``."""
+        if self.codec.linear:
+            return self.denoiser.mask.numpy(force=True)
+        return np.ones((len(self.variables), *map(len, self.card["grid"].values())), bool)
 
     @property
     def step(self) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
@@ -19,7 +20,11 @@ NOT_MEASURED = "not measured"
 
 
 def check(
-    profile: pd.DataFrame, gate: str, *, waivers: Iterable[Waiver | Mapping[str, str]] = ()
+    profile: pd.DataFrame,
+    gate: str,
+    *,
+    waivers: Iterable[Waiver | Mapping[str, str]] = (),
+    masked: Mapping[str, float] = MappingProxyType({}),
 ) -> GateReport:
     """Judge a profile; the report tells of every limit, also when all pass.
 
@@ -27,12 +32,13 @@ def check(
         profile: as `finescale.quality.profile.profile` makes it.
         gate: source, reference, gcm, harmonised, corrected or ensemble.
         waivers: entries of `gates.waivers` in params.yaml; those of other gates are passed over.
+        masked: share of the cells of a variable that the reference has no values of; none for a whole one.
 
     Raises:
         GateError: a limit fails that no waiver covers; it carries the report.
         FinescaleError: no such gate, an empty profile, or a waiver of a rule that its variable does not have.
     """
-    limits = rules.rules(gate, profile)
+    limits = rules.rules(gate, profile, masked)
     accepted = [w for w in map(Waiver.read, waivers) if w.gate == gate]
     _check_waivers(accepted, limits)
     dataset = str(profile["dataset"].iloc[0])

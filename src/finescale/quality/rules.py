@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import pandas as pd
 
@@ -22,7 +23,7 @@ class Gate:
     Attributes:
         what: the data that passes here.
         harmonised: canonical names, units and axes are already owed.
-        complete: no value may be missing; otherwise a mask that never changes may.
+        complete: no value may be missing that the reference has; otherwise a mask that never changes may.
     """
 
     what: str
@@ -40,8 +41,13 @@ GATES = {
 }
 
 
-def rules(gate: str, profile: pd.DataFrame) -> list[Rule]:
+def rules(gate: str, profile: pd.DataFrame, masked: Mapping[str, float] = MappingProxyType({})) -> list[Rule]:
     """List the limits that a gate sets on what a profile holds.
+
+    Args:
+        gate: one of `GATES`.
+        profile: as `finescale.quality.profile.profile` makes it.
+        masked: share of the cells of a variable that complete data have no values of, because the reference has none.
 
     Raises:
         FinescaleError: no such gate, or a profile without rows.
@@ -57,7 +63,7 @@ def rules(gate: str, profile: pd.DataFrame) -> list[Rule]:
     for name in facts.variables:
         found += _between(name)
         if facts.is_field(name):
-            found += _any_field(name, GATES[gate])
+            found += _any_field(name, GATES[gate], masked.get(name, 0.0))
         if name in VARIABLES:
             found += [
                 *_known_field(VARIABLES[name], GATES[gate], facts),
@@ -119,7 +125,7 @@ def _place(facts: Facts, gate: Gate) -> Iterator[Rule]:
         )
 
 
-def _any_field(name: str, gate: Gate) -> Iterator[Rule]:
+def _any_field(name: str, gate: Gate, masked: float) -> Iterator[Rule]:
     yield Rule(
         name, "infinite", 0.0, 0.0, "no quantity is infinite; it comes from a division by zero", needed=True
     )
@@ -132,9 +138,9 @@ def _any_field(name: str, gate: Gate) -> Iterator[Rule]:
         "a mask never changes: a value missing only at times is lost data",
         needed=True,
     )
-    most = 0.0 if gate.complete else 0.999
+    most = masked if gate.complete else 0.999
     why = (
-        "finescale writes every cell"
+        "finescale writes every cell that the reference has"
         if gate.complete
         else "a field that is missing nearly everywhere holds nothing"
     )

@@ -8,7 +8,7 @@ import xarray as xr
 
 from finescale import __version__
 from finescale.errors import FinescaleError
-from finescale.methods import recipes
+from finescale.methods import card, recipes
 from finescale.methods.downscaler import Downscaler
 from finescale.pipeline import store
 from finescale.pipeline.desk import Progress, silent
@@ -104,7 +104,7 @@ def _gate(job: Job, piece: Piece, draft: Path) -> None:
     waivers = [waiver.model_dump() for waiver in Project(job.root).settings.gates.waivers]
     found = profile.profile(hierarchy.open_all(draft), name=piece.name)
     try:
-        gates.check(found, "ensemble", waivers=waivers)
+        gates.check(found, "ensemble", waivers=waivers, masked=card.load(job.folder).masked)
     except GateError as error:
         error.report.save(job.out / "refused" / piece.name)
         store.remove(draft)

@@ -71,7 +71,8 @@ def _cases(
     folder = desk.new(f"model-{method}")
     downscaler.save(folder)
     errors = standard_errors(desk)
-    card.add(folder, {"standard_errors": errors, **known})
+    masked = {str(n): float(f.isnull().mean()) for n, f in desk.open("reference").isel(time=0).items()}
+    card.add(folder, {"standard_errors": errors, "masked": masked, **known})
     members, seed = desk.setting("downscale.members"), desk.setting("seed")
     wanted = [name for name in desk.stage.writes if name.startswith("ensemble-")]
     for done, name in enumerate(wanted):
@@ -83,7 +84,7 @@ def _cases(
             for variable, error in errors[case].items():
                 coarse[variable].attrs |= {STANDARD_ERROR: error, LASTING: share}
         desk.save(name, downscaler(coarse, members=members, seed=seed))
-    check(desk, "ensemble", wanted, f"gates-{method}")
+    check(desk, "ensemble", wanted, f"gates-{method}", masked)
 
 
 def standard_errors(desk: Desk) -> dict[str, dict[str, float]]:
