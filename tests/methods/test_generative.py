@@ -17,6 +17,9 @@ from finescale.errors import FinescaleError
 from finescale.fields.scaling import Scaling
 from finescale.grid.coarsening import Coarsening
 from finescale.grid.grid import Grid
+from finescale.guidance.activity import Activity
+from finescale.guidance.between import Hourly
+from finescale.guidance.conditions import conditions
 from finescale.guidance.recipes import GuidanceSpec
 from finescale.guidance.solver import SamplerSpec
 from finescale.methods import shelf
@@ -413,6 +416,22 @@ def test_bands_that_do_not_follow_activity_still_have_the_coarse_means(method, c
     np.testing.assert_array_equal(
         values(again(rough, members=2, seed=1)), values(calm(rough, members=2, seed=1))
     )
+
+
+def test_what_is_computed_elsewhere_meets_what_stays_here(method, coarse) -> None:
+    """The device without memory stands for any that this machine may lack."""
+    assert method.prior.on("cpu") is method.prior
+    assert method.prior.on("meta").denoiser.mask.is_meta
+    assert not method.prior.gaussian.mask.is_meta
+    given = conditions(coarse, method.coarsening, method.prior.scaling)
+    frames = given.stop - given.first
+    x = torch.zeros((2, frames, len(VARIABLES), CELLS, CELLS), device="meta")
+    segment = given.observation.segment(given.first, given.stop)
+    assert segment.residual(x).is_meta
+    assert segment.adjoint(segment.residual(x), x).is_meta
+    assert Activity.of(given, method.prior.gaussian).restored(x, given.first).is_meta
+    hourly = Hourly(replace(given, pace=6), None, last=torch.zeros(x[:, :1].shape))
+    assert hourly(given.first + 1, x[:, :2])[1].is_meta
 
 
 def test_a_plan_counts_windows(method, coarse) -> None:

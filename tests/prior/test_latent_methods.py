@@ -55,6 +55,12 @@ def test_draws_have_the_variables_of_the_prior_and_do_not_depend_on_the_batch(pr
     assert float(np.abs(other["tas"] - one["tas"]).max()) > 0.1
 
 
+def test_a_prior_goes_to_a_device_with_its_codec(prior):
+    moved = prior.on("meta")
+    assert all(p.is_meta for p in (*moved.denoiser.parameters(), *moved.codec.parameters()))
+    assert not any(p.is_meta for p in (*prior.denoiser.parameters(), *prior.codec.parameters()))
+
+
 @pytest.mark.parametrize(
     ("guidance", "share"),
     [

@@ -72,7 +72,7 @@ class Activity:
     def restored(self, x: Tensor, first: int) -> Tensor:
         """Fields ``[M, T, C, H, W]`` of ordinary days from a frame on, as active as theirs."""
         rows = slice(first - self.first, first - self.first + x.shape[1])
-        mean = self.climate.mean(self.clock[rows].to(x.device)) * self.climate.mask
+        mean = (self.climate.mean(self.clock[rows]) * self.climate.mask).to(x)
         return mean + self.factors[rows, :, None, None].to(x) * (x - mean)
 
 

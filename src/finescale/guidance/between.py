@@ -99,7 +99,7 @@ class Hourly:
         pace, begin = self.given.pace, self.given.wanted[0]
         if pace == 1:
             return first - begin, x
-        joined = x if self.last is None else torch.cat([self.last, x], 1)
+        joined = x if self.last is None else torch.cat([self.last.to(x), x], 1)
         self.last = x[:, -1:].clone()
         lead = 0 if joined is x else 1
         hours = np.arange((first - begin - lead) * pace, (first - begin + x.shape[1] - 1) * pace + 1)

@@ -20,8 +20,7 @@ def on_windows(prior: Prior, whole: Context, first: int, weight: float) -> Denoi
         first: number of its first frame.
         weight: 1 heeds the context, 0 ignores it, more exaggerates it at twice the cost.
     """
-    denoiser = prior.denoiser.to(whole.clock.device)
-    frames = torch.arange(prior.window)
+    denoiser, frames = prior.denoiser, torch.arange(prior.window)
 
     def denoise(x: Tensor, sigma: float, starts: list[int]) -> Tensor:
         told = whole.windows(torch.tensor(starts)[:, None] - first + frames)

@@ -98,7 +98,7 @@ class Segment:
     def apply(self, x: Tensor) -> Tensor:
         """H x: state ``[..., T, C, H, W]`` to ``[..., n]``, zero where masked."""
         seen = [view.apply(x[..., list(source.channels), :, :]).flatten(-3) for source, view in self.parts]
-        return torch.cat(seen, -1) * self.mask
+        return torch.cat(seen, -1) * self.mask.to(x.device)
 
     def adjoint(self, v: Tensor, like: Tensor) -> Tensor:
         """H^T v: ``[..., n]`` to a state of the shape of `like` ``[..., T, C, H, W]``."""
@@ -110,12 +110,12 @@ class Segment:
     def split(self, v: Tensor) -> list[Tensor]:
         """The values of each product ``[..., K, C, size]``, zero where masked."""
         shapes = [(len(view.time), len(source.channels), source.space.size) for source, view in self.parts]
-        pieces = torch.split(v * self.mask, [math.prod(shape) for shape in shapes], -1)
+        pieces = torch.split(v * self.mask.to(v.device), [math.prod(shape) for shape in shapes], -1)
         return [p.reshape(*v.shape[:-1], *shape) for p, shape in zip(pieces, shapes, strict=True)]
 
     def residual(self, x: Tensor) -> Tensor:
         """Return y - H x ``[..., n]``, zero where masked."""
-        return self.y * self.mask - self.apply(x)
+        return (self.y * self.mask).to(x.device) - self.apply(x)
 
     @cached_property
     def diagonal(self) -> Tensor:

@@ -212,11 +212,11 @@ class GenerativeDownscaler(OnOperator):
 
     def _scene(self, given: Conditions, coarse: xr.Dataset) -> Scene:
         self.prior.lay(self.overlap, self.batch)
-        weight = self.guidance.physics
-        nudge = PhysicsNudge.of(self.prior, self.coarsening, weight) if weight else None
+        weight, prior = self.guidance.physics, self.prior.on(self.device)
+        nudge = PhysicsNudge.of(prior, self.coarsening, weight) if weight else None
         activity = self._activity(given)
         given = given if activity is None else activity.normalised(given)
-        return Scene(self.prior, given, coarse, self.device, self.context_weight, nudge, activity)
+        return Scene(prior, given, coarse, self.device, self.context_weight, nudge, activity)
 
     def _waves(self, scene: Scene, members: int, seed: int, first: int = 0) -> list[Wave]:
         one, every = self._wave(scene, seed), range(first, first + members)

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -67,6 +68,13 @@ class Prior:
     def context(self) -> tuple[str, ...]:
         """Names of what the network is told."""
         return self.spec.context
+
+    def on(self, device: torch.device | str) -> "Prior":
+        """The prior on a device: a copy if it is not there, so that its climate goes on to guide where it is."""
+        if self.denoiser.mask.device == torch.device(device):
+            return self
+        codec = deepcopy(self.codec).to(device) if isinstance(self.codec, Chain) else self.codec
+        return replace(self, denoiser=deepcopy(self.denoiser).to(device), codec=codec)
 
     def lay(self, overlap: int | None, batch: int) -> None:
         """Set how tiles cover the domain.
