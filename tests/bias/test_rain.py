@@ -7,6 +7,7 @@ import xarray as xr
 from finescale.bias.correction import fit
 from finescale.bias.grouping import Grouping
 from finescale.bias.plan import WET_THRESHOLD, Options
+from finescale.bias.transfer import map_ranks
 from finescale.bias.wetdays import uniform
 
 WHOLE = Grouping("year", hours=False)
@@ -36,6 +37,33 @@ def test_wet_days_become_as_many_as_in_the_reference(method, wet):
     assert abs(wet_share(corrected) - wet_share(reference)) < 0.02
     assert float(corrected.pr.mean()) == pytest.approx(float(reference.pr.mean()), rel=0.05)
     assert float(corrected.pr.quantile(0.99)) == pytest.approx(float(reference.pr.quantile(0.99)), rel=0.05)
+
+
+@pytest.mark.parametrize("method", ["eqm", "qdm", "dqm"])
+def test_traces_on_dry_days_are_no_rain(method):
+    reference, model = rain(1, wet=0.45, amount=5.0), rain(2, wet=0.55, amount=4.0)
+    wetter = rain(3, wet=0.7, amount=4.5, first=2041)
+
+    def drizzling(ds, seed, low, high):
+        trace = 10 ** np.random.default_rng(seed).uniform(low, high, ds.pr.shape)
+        return ds.assign(pr=ds.pr.where(ds.pr > 0.0, trace).assign_attrs(ds.pr.attrs))
+
+    truth, drizzle = drizzling(reference, 4, -9.0, -6.5), drizzling(model, 5, -16.0, -9.0)
+    dry = fit(reference, model, method=method, grouping=WHOLE).apply(wetter)
+    out = fit(truth, drizzle, method=method, grouping=WHOLE).apply(drizzling(wetter, 6, -16.0, -9.0))
+    xr.testing.assert_allclose(out, dry, rtol=1e-9)
+    assert float(out.pr.where(wetter.pr == 0.0, 0.0).max()) == 0.0
+    expected = float(wetter.pr.mean() * reference.pr.mean() / model.pr.mean())
+    assert float(out.pr.mean()) == pytest.approx(expected, rel=0.1)
+
+
+def test_rain_between_a_dry_quantile_and_a_wet_one_gets_the_ratio_of_the_wet_one():
+    """In small pools the model's first wet quantile may lie one node above that of the reference."""
+    old, new = np.array([[[0.0, 0.0, 2.0, 4.0]]]), np.array([[[0.0, 1.0, 3.0, 6.0]]])
+    nodes, group = np.array([0.1, 0.4, 0.7, 1.0]), np.zeros(2, dtype=np.int64)
+    values, ranks = np.array([[8.0, 8.0]]), np.array([[0.41, 0.55]])
+    mapped = map_ranks(values, ranks, group, nodes, old, new, True, False)
+    np.testing.assert_allclose(mapped, [[12.0, 12.0]])
 
 
 def test_without_adaptation_a_dry_model_stays_dry():

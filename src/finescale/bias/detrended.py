@@ -12,7 +12,7 @@ from finescale.bias.sample import Rule, Sample, Tables
 from finescale.bias.scaling import mean_change, pool_mean
 from finescale.bias.transfer import map_values
 from finescale.bias.trend import group_lines, running_means
-from finescale.bias.wetdays import adapt, fit_wet_days
+from finescale.bias.wetdays import adapt, dried, fit_wet_days
 
 
 class DetrendedQuantileMapping:
@@ -30,10 +30,11 @@ class DetrendedQuantileMapping:
         """Fit the quantiles of both sides about their means and the change of the mean."""
         wet_days = fit_wet_days(reference, historical, rule)
         adapted = adapt(historical, wet_days, rule)
-        old, new = pool_mean(adapted), pool_mean(reference)
+        truth = dried(reference, rule)
+        old, new = pool_mean(adapted), pool_mean(truth)
         return {
             "model": about(pool_quantiles(adapted, rule), old[..., None], rule.ratio),
-            "reference": about(pool_quantiles(reference, rule), new[..., None], rule.ratio),
+            "reference": about(pool_quantiles(truth, rule), new[..., None], rule.ratio),
             "scale": mean_change(old, new, rule.ratio),
         } | wet_days
 

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from finescale.bias.compiled import Floats
 from finescale.bias.sample import Rule, Sample, Tables
 from finescale.bias.transfer import map_values
-from finescale.bias.wetdays import adapt, fit_wet_days
+from finescale.bias.wetdays import adapt, dried, fit_wet_days
 from finescale.bias.windows import window_quantiles
 
 TABLES: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -37,7 +37,7 @@ class EmpiricalQuantileMapping:
         adapted = adapt(historical, wet_days, rule)
         return {
             "model": pool_quantiles(adapted, rule),
-            "reference": pool_quantiles(reference, rule),
+            "reference": pool_quantiles(dried(reference, rule), rule),
         } | wet_days
 
     def apply(self, tables: Tables, simulation: Sample, rule: Rule) -> Floats:

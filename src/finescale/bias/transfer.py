@@ -36,8 +36,9 @@ def correct(x: float, old: Floats, new: Floats, k: int, weight: float, ratio: bo
         return float(x + (target - source))
     if x == 0.0:
         return 0.0
-    # A ratio to nothing says nothing: take it where the model first has an amount.
-    while source <= 0.0 and k < old.size - 1:
+    # A ratio to nothing says nothing, nor does one on the way up from nothing: take it where the model first has an
+    # amount.
+    while old[k] <= 0.0 and k < old.size - 1:
         k += 1
         source, target = old[k], new[k]
     return float(x * (target / source)) if source > 0.0 else x

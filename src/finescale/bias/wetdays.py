@@ -1,7 +1,8 @@
-"""Frequency of dry steps: where the model is dry more often than the reference, some dry steps are given a little rain.
+"""Dry steps: traces are set to zero, and where the model is dry more often than the reference, some get a little rain.
 
-Without it a map of ratios can never make rain out of nothing, and the wet steps would have to carry all the missing
-amount.
+The ratio of the reference's amount to a trace of 1e-12 mm is no correction: a wetter run has real rain at that rank.
+And a map of ratios can never make rain out of nothing: without given rain the wet steps would have to carry all the
+missing amount.
 
 Themessl, Gobiet and Heinrich (2012), Empirical-statistical downscaling and error correction of regional climate
 models and its impact on the climate change signal, https://doi.org/10.1007/s10584-011-0224-4
@@ -17,6 +18,13 @@ from finescale.bias.compiled import Floats
 from finescale.bias.sample import Rule, Sample, Tables
 from finescale.bias.scaling import pool_mean
 from finescale.bias.windows import window_quantiles
+
+
+def dried(sample: Sample, rule: Rule) -> Sample:
+    """Set the amounts up to the wet threshold to exactly zero; missing values stay missing."""
+    if rule.wet_threshold is None:
+        return sample
+    return replace(sample, values=np.where(sample.values <= rule.wet_threshold, 0.0, sample.values))
 
 
 def fit_wet_days(reference: Sample, historical: Sample, rule: Rule) -> Tables:
@@ -53,7 +61,7 @@ def fit_wet_days(reference: Sample, historical: Sample, rule: Rule) -> Tables:
 
 
 def adapt(sample: Sample, tables: Tables, rule: Rule) -> Sample:
-    """Give the fitted share of the dry steps an amount between the threshold and the fitted greatest one.
+    """Give the fitted share of the dry steps an amount between the threshold and the fitted greatest one, others none.
 
     Which steps and which amounts depends on the seed, the variable, the cell and the instant alone: not on blocks,
     nor on the length of the run.
@@ -66,7 +74,8 @@ def adapt(sample: Sample, tables: Tables, rule: Rule) -> Sample:
     )
     share = uniform(rule.seed, f"{rule.name} amount", sample.cells, sample.stamps)
     amount = threshold + share * (np.maximum(tables["wet_below"][:, group], threshold) - threshold)
-    return replace(sample, values=np.where((sample.values <= threshold) & chosen, amount, sample.values))
+    given = np.where(chosen, amount, 0.0)
+    return replace(sample, values=np.where(sample.values <= threshold, given, sample.values))
 
 
 def _dry_share(sample: Sample, threshold: float) -> Floats:
