@@ -61,6 +61,9 @@ def test_amounts_need_an_interval(cmip):
     bounds = np.stack([ds["time"] - np.timedelta64(6, "h"), ds["time"]], axis=1)
     bounded = ds.assign_coords(time_bnds=(("time", "b"), bounds))
     np.testing.assert_allclose(harmonise(bounded)["pr"], 3.6 / 21600, rtol=1e-6)
+    np.testing.assert_allclose(harmonise(bounded, accumulation_hours=6)["pr"], 3.6 / 21600, rtol=1e-6)
+    with pytest.raises(FinescaleError, match="bounds of pr are 6 h apart, accumulation_hours is 1"):
+        harmonise(bounded, accumulation_hours=1)
 
 
 def test_packed_integers_are_unpacked_once(cmip):

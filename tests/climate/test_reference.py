@@ -45,6 +45,15 @@ def test_era5_from_cds(cmip, tmp_path):
     np.testing.assert_allclose(out["pr"], 3.6 / 3600, rtol=1e-6)
 
 
+def test_bounds_of_daily_sums_come_before_the_hours_of_a_preset(cmip, tmp_path):
+    day = cmip("tp", freq="D", steps=5)
+    day["tp"] = (day["tp"] * 0 + 0.01).assign_attrs(units="m", standard_name="unknown")
+    bounds = np.stack([day["time"], day["time"] + np.timedelta64(1, "D")], axis=1)
+    day.assign(time_bnds=(("time", "bnds"), bounds)).to_netcdf(tmp_path / "sum.nc", engine="h5netcdf")
+    out = open_reference(tmp_path / "sum.nc", preset="era5", variables=["pr"])
+    np.testing.assert_allclose(out["pr"] * 86400, 10.0, rtol=1e-6)
+
+
 def test_era5_from_an_arco_store_with_its_static_fields(cmip, tmp_path):
     long = {"t2m": "2m_temperature", "msl": "mean_sea_level_pressure", "u10": "10m_u_component_of_wind",
             "v10": "10m_v_component_of_wind", "tp": "total_precipitation"}  # fmt: skip

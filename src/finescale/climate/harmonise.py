@@ -64,14 +64,15 @@ def harmonise(
         margin: cells kept beyond the region.
         calendar: target calendar and policy of a conversion; None keeps the calendar.
         gaps: `allow` for seasonal series.
-        accumulation_hours: hours over which amounts (mm, m of water, J m-2) were gathered, when bounds do not say.
+        accumulation_hours: hours over which amounts (mm, m of water, J m-2) were gathered, when bounds do not say; both
+            must agree where both are known.
         winds: `grid` when wind components follow a rotated grid; None believes the standard names.
 
     Returns:
         float32 variables [(member,) time, lat, lon] or [(member,) time, y, x] with two-dimensional lat and lon.
     """
     ds = _unpacked(ds)
-    interval = interval_seconds(ds) if accumulation_hours is None else accumulation_hours * 3600.0
+    intervals = interval_seconds(ds), None if accumulation_hours is None else accumulation_hours * 3600.0
     mapping = _grid_mapping(ds)
     chosen, done = rename(_lifted(with_interval_ends(ds)), variables, names)
     chosen = chosen.assign_coords({n: v for n, v in mapping.items() if n not in chosen})
@@ -85,7 +86,7 @@ def harmonise(
     if region is not None:
         chosen = crop_region(chosen, region, margin)
     done += [*squeezed, *timed, *stamped, *placed, *turned]
-    result = _in_units(chosen, interval, done)
+    result = _in_units(chosen, intervals, done)
     for line in done:
         result = note(result, line)
     result = convert(result, *calendar) if calendar is not None else result
@@ -144,7 +145,24 @@ def _squeezed(ds: xr.Dataset) -> tuple[xr.Dataset, list[str]]:
     return ds, done
 
 
-def _in_units(ds: xr.Dataset, interval: float | None, done: list[str]) -> xr.Dataset:
+def _gathered(intervals: tuple[float | None, float | None], name: str, units: str) -> float:
+    """Return the seconds over which an amount was gathered, from those that the bounds and the caller tell."""
+    known = {seconds for seconds in intervals if seconds}
+    if not known:
+        raise FinescaleError(
+            f"an amount becomes a flux over a known interval: {name} is in {units!r} and has no time bounds; "
+            "give accumulation_hours"
+        )
+    if len(known) > 1:
+        said, given = (seconds / 3600 for seconds in intervals if seconds)
+        raise FinescaleError(
+            f"an amount is gathered over one interval: the time bounds of {name} are {said:g} h apart, "
+            f"accumulation_hours is {given:g}; leave accumulation_hours out, or mend the bounds"
+        )
+    return known.pop()
+
+
+def _in_units(ds: xr.Dataset, intervals: tuple[float | None, float | None], done: list[str]) -> xr.Dataset:
     """Convert every variable to its canonical units and give it its CF attributes."""
     fields = {}
     for name in map(str, ds.data_vars):
@@ -157,12 +175,8 @@ def _in_units(ds: xr.Dataset, interval: float | None, done: list[str]) -> xr.Dat
             )
         units = str(da.attrs["units"])
         amount = not variable.static and is_amount(units, variable.units, name)
-        if amount and interval is None:
-            raise FinescaleError(
-                f"an amount becomes a flux over a known interval: {name} is in {units!r} and has no time bounds; "
-                "give accumulation_hours"
-            )
-        how = conversion(units, variable.units, name, seconds=interval if amount else None)
+        gathered = _gathered(intervals, name, units) if amount else None
+        how = conversion(units, variable.units, name, seconds=gathered)
         if not how.is_identity:
             da = da.astype("float64") * how.factor + how.offset
             done.append(f"converted {name} from {units} to {variable.units}")

@@ -15,7 +15,7 @@ from finescale.climate.harmonise import harmonise
 from finescale.climate.join import join_time
 from finescale.climate.subset import Period, Region
 from finescale.climate.table import reason
-from finescale.climate.timeline import Gaps
+from finescale.climate.timeline import Gaps, interval_seconds
 from finescale.climate.winds import Basis, from_direction
 from finescale.errors import FinescaleError
 
@@ -27,7 +27,7 @@ class Preset:
     Attributes:
         title: the product in words.
         names: its spellings, theirs to ours, beyond the table of aliases.
-        accumulation_hours: hours over which its amounts are gathered.
+        accumulation_hours: hours over which its amounts are gathered, where its files have no time bounds.
         grid_winds: native names of winds that follow a rotated grid although the file may not say so.
         polar_winds: native names of speed and direction where the product has no components.
         gaps: whether jumps in time are part of the product.
@@ -82,7 +82,7 @@ def open_reference(
         margin: cells kept beyond the region.
         winds: what the winds follow, where the preset is wrong.
         gaps: `allow` for seasonal series.
-        accumulation_hours: hours behind amounts, where the preset is wrong.
+        accumulation_hours: hours behind amounts, where the preset is wrong and the files have no time bounds.
         storage_options: options of the file system.
     """
     if preset not in PRESETS:
@@ -92,6 +92,7 @@ def open_reference(
     if known.polar_winds is not None and {"uas", "vas"} & set(variables):
         raw = from_direction(raw, *known.polar_winds)
     basis = winds or ("grid" if any(n in raw for n in known.grid_winds) else None)
+    unsaid = None if interval_seconds(raw) else known.accumulation_hours
     return harmonise(
         raw,
         variables=variables,
@@ -100,7 +101,7 @@ def open_reference(
         region=region,
         margin=margin,
         gaps=gaps or known.gaps,
-        accumulation_hours=accumulation_hours or known.accumulation_hours,
+        accumulation_hours=accumulation_hours or unsaid,
         winds=basis,
     )
 
