@@ -105,6 +105,7 @@ def test_static_fields_have_no_time(cmip):
 @pytest.mark.parametrize(
     ("methods", "kind"),
     [("area: mean time: point", "instant"), ("time: mean", "mean"), ("area: time: mean", "mean"),
+     ("time: point time: mean", "mean"), ("area: mean time: point time: mean (interval: 1 hour)", "mean"),
      ("time: maximum", "mean"), ("area: mean", "unknown"), ("", "unknown")],
 )  # fmt: skip
 def test_cell_methods_tell_instants_from_means(cmip, methods, kind):

@@ -216,7 +216,7 @@ def test_time_axes_that_miss_the_clock_are_refused():
         H.time(x.assign_coords(time=x["time"] + np.timedelta64(30, "m")))
     with pytest.raises(FinescaleError, match="decode it first"):
         H.time(x.assign_coords(time=np.arange(12)))
-    with pytest.raises(FinescaleError, match="all of its 6 hours: only 4 hourly stamps"):
+    with pytest.raises(FinescaleError, match="all of its 6 hours: no block of 4 stamps, 1 h apart"):
         HOURLY_MEAN.time(x.isel(time=slice(4)))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from itertools import pairwise
 from typing import Any, Literal
@@ -52,12 +53,11 @@ def seconds(delta: timedelta | np.timedelta64) -> float:
 
 def sampling(da: xr.DataArray) -> Literal["instant", "mean", "unknown"]:
     """Tell whether values hold at an instant or over an interval, by their cell methods."""
-    methods = str(da.attrs.get("cell_methods", ""))
-    if "time: point" in methods:
-        return "instant"
-    if "time:" not in methods:
+    # Methods apply from left to right: the mean of instants is a mean. Names in a row share one (area: time: mean).
+    methods = re.findall(r"\btime: (?:\w+: )*(\w+)", str(da.attrs.get("cell_methods", "")))
+    if not methods:
         return "unknown"
-    return "mean"
+    return "instant" if methods[-1] == "point" else "mean"
 
 
 def interval_seconds(ds: xr.Dataset) -> float | None:

@@ -59,6 +59,11 @@ def ending(stamps: xr.DataArray, every: int) -> dict[str, xr.DataArray]:
     return {"time": time, "time_bnds": xr.DataArray(bounds, dims=("time", "bnds"))}
 
 
+def hours_between(first: xr.DataArray, second: xr.DataArray) -> NDArray[np.float64]:
+    """Hours from each of some stamps [time] to the like of others, in whatever calendar they share."""
+    return np.asarray((second.values - first.values) / _hours(first, 1), dtype=np.float64)
+
+
 def _hours(time: xr.DataArray, hours: int) -> np.timedelta64 | dt.timedelta:
     # cftime stamps subtract to datetime.timedelta, numpy ones to timedelta64.
     return dt.timedelta(hours=hours) if time.dtype == object else np.timedelta64(hours, "h")

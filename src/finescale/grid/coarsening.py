@@ -21,7 +21,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from finescale.errors import FinescaleError
-from finescale.grid.clock import check_hourly, ending, on_the_clock
+from finescale.grid.blocks import block_ends, block_means
+from finescale.grid.clock import check_hourly, on_the_clock
 from finescale.grid.grid import Grid, nearest
 from finescale.grid.horizontal import add_cell_method, map_fields
 
@@ -69,17 +70,10 @@ class Coarsening:
 
         A mean needs all of its hours: a first stamp with fewer before it is left out.
         """
-        positions = on_the_clock(time, self.every)
         if self.how == "instant":
-            return positions
+            return on_the_clock(time, self.every)
         check_hourly(time)
-        whole = positions[positions >= self.every - 1]
-        if not whole.size:
-            raise FinescaleError(
-                f"a mean needs all of its {self.every} hours: only {time.size} hourly stamps; "
-                "lengthen the period"
-            )
-        return whole
+        return block_ends(time, self.every)
 
     def apply(self, ds: xr.Dataset) -> xr.Dataset:
         """Coarsen the fields [..., time, lat, lon] in time, then in space; dask arrays stay lazy."""
@@ -100,19 +94,10 @@ class Coarsening:
 
     def time(self, ds: xr.Dataset) -> xr.Dataset:
         """Keep the observed stamps of the fields [..., time, ...], as instants or as means of their hours."""
-        positions = self.observed(ds["time"])
-        kept = ds.isel(time=positions)
         if self.how == "instant":
-            return kept
-        hours = slice(positions[0] - self.every + 1, positions[-1] + 1)
-        for name, field in ds.data_vars.items():
-            if "time" in field.dims:
-                hourly = field.isel(time=hours).drop_vars("time").astype(np.float64)
-                blocks = hourly.coarsen(time=self.every).construct(time=("time", "hour"))
-                mean = blocks.mean("hour", skipna=False, keep_attrs=True)
-                kept[name] = mean.astype(np.result_type(field.dtype, np.float32)).transpose(*field.dims)
-        kept = kept.assign_coords(ending(kept["time"], self.every))
-        return add_cell_method(kept, "time: mean", over=("time",))
+            return ds.isel(time=self.observed(ds["time"]))
+        check_hourly(ds["time"])
+        return block_means(ds, self.every)
 
     def adjoint(self, ds: xr.Dataset, time: xr.DataArray) -> xr.Dataset:
         """Apply the transpose of H in the plain inner product.
