@@ -34,6 +34,31 @@ def test_other_names_and_text_stamps(cmip):
     assert done == ["read time from the characters of Times"]
 
 
+@pytest.mark.parametrize("axis", ["time", "step"])
+def test_forecasts_stand_at_the_time_they_are_valid(cmip, axis):
+    """GRIB readers put the start on the axis and the lead time beside it, or the other way round."""
+    ds = cmip(steps=8)
+    valid, lead = ds["time"].values + np.timedelta64(6, "h"), np.timedelta64(6, "h")
+    if axis == "time":
+        forecast = ds.assign_coords(step=lead, valid_time=("time", valid))
+    else:
+        start = ds["time"].values[0]
+        forecast = ds.rename(time="step").assign_coords(step=valid - start, time=start)
+        forecast = forecast.assign_coords(valid_time=("step", valid, {"standard_name": "time"}))
+    out, done = regular_time(forecast)
+    np.testing.assert_array_equal(out["time"], valid)
+    assert out["tas"].dims[0] == "time"
+    assert done == [f"took valid_time for {axis}"]
+
+
+def test_the_start_of_a_forecast_beside_valid_times_gives_way(cmip):
+    ds = cmip(steps=4)
+    beside = ds.rename(time="valid_time").assign_coords(time=ds["time"].values[0])
+    out, done = regular_time(beside)
+    np.testing.assert_array_equal(out["time"], ds["time"])
+    assert done == ["renamed valid_time to time"]
+
+
 def test_disorder_is_sorted_and_equal_repeats_are_dropped(cmip):
     ds = cmip(steps=10)
     mixed = ds.isel(time=[3, 0, 1, 2, 4, 5, 5, 6, 7, 8, 9, 9])

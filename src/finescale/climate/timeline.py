@@ -26,7 +26,7 @@ def regular_time(ds: xr.Dataset, gaps: Gaps = "refuse") -> tuple[xr.Dataset, lis
         ds: data whose variables are already chosen; without any time axis it is static and comes back unchanged.
         gaps: `allow` for seasonal series, whose axis jumps on purpose.
     """
-    ds, done = _named(ds)
+    ds, done = named(ds)
     if "time" not in ds.dims:
         return ds, done
     _check_decoded(ds)
@@ -98,7 +98,9 @@ def stamp_at_end(ds: xr.Dataset) -> tuple[xr.Dataset, list[str]]:
     return ds.assign_coords(time=late), ["stamped means with the end of their interval"]
 
 
-def _named(ds: xr.Dataset) -> tuple[xr.Dataset, list[str]]:
+def named(ds: xr.Dataset) -> tuple[xr.Dataset, list[str]]:
+    """Return the data with the axis of their valid times called `time`, and what was done to it."""
+    ds, done = _valid(ds)
     used = {d for v in ds.data_vars.values() for d in v.dims}
     runs = [d for d in _RUNS if d in used and ds.sizes[d] > 1]
     if len(runs) > 1:
@@ -118,10 +120,26 @@ def _named(ds: xr.Dataset) -> tuple[xr.Dataset, list[str]]:
             raise FinescaleError(
                 f"a time axis carries dates: {odd[0]} has no CF units such as 'hours since 2001-01-01'; add them"
             )
-        return ds, []
+        return ds, done
     if name == "Time" and "Times" in ds.variables:
         return _from_characters(ds)
-    return (ds, []) if name == "time" else (ds.rename({name: "time"}), [f"renamed {name} to time"])
+    if name == "time":
+        return ds, done
+    # A `time` beside the axis is the start of a forecast.
+    return ds.drop_vars("time", errors="ignore").rename({name: "time"}), [*done, f"renamed {name} to time"]
+
+
+def _valid(ds: xr.Dataset) -> tuple[xr.Dataset, list[str]]:
+    """Let the valid times stand on an axis that counts starts or lead times, as GRIB readers lay forecasts out."""
+    valid = ds.coords.get("valid_time")
+    if valid is None or valid.ndim != 1 or valid.dims[0] == "valid_time" or valid.dtype.kind not in "MO":
+        return ds, []
+    axis = str(valid.dims[0])
+    if axis in ds.indexes and np.array_equal(ds[axis].values, valid.values):
+        return ds, []
+    others = [n for n in ("time", axis) if n in ds.coords]
+    moved = ds.drop_vars([*others, "valid_time"]).rename_dims({} if axis == "time" else {axis: "time"})
+    return moved.assign_coords(time=("time", valid.values, valid.attrs)), [f"took valid_time for {axis}"]
 
 
 def _from_characters(ds: xr.Dataset) -> tuple[xr.Dataset, list[str]]:
