@@ -99,7 +99,7 @@ def test_static_fields_that_repeat_in_time_are_taken_once(cmip):
     ds = cmip("orog", steps=5)
     ds["orog"] = (ds["orog"] * 0 + 98.0665).assign_attrs(units="m**2 s**-2", standard_name="geopotential")
     out = harmonise(ds, variables=["orog"])
-    assert out["orog"].dims == ("lat", "lon")
+    assert out["orog"].dims == ("lat", "lon") and set(out.coords) == {"lat", "lon"}
     np.testing.assert_allclose(out["orog"], 10.0, rtol=1e-6)
 
 

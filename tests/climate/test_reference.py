@@ -12,6 +12,7 @@ import xarray as xr
 
 from finescale.climate.lambert import inverse_lambert
 from finescale.climate.reference import PRESETS, open_reference
+from finescale.climate.retrieve import retrieve
 from finescale.climate.winds import grid_angle, turn
 from finescale.errors import FinescaleError
 from finescale.grid.grid import Grid
@@ -43,6 +44,24 @@ def test_era5_from_cds(cmip, tmp_path):
     there = ds["t2m"].sel(latitude=47.5, longitude=359.0)
     np.testing.assert_array_equal(out["tas"].sel(lat=47.5, lon=-1.0), there)
     np.testing.assert_allclose(out["pr"], 3.6 / 3600, rtol=1e-6)
+
+
+def test_months_of_era5_from_cds_are_joined(cmip, tmp_path):
+    for day in (1, 2):
+        era5(cmip, f"2001-01-0{day}").to_netcdf(tmp_path / f"e{day}.nc", engine="h5netcdf")
+    out = open_reference(str(tmp_path / "e*.nc"), preset="era5", variables=["tas", "pr"])
+    assert out.sizes["time"] == 48
+    np.testing.assert_array_equal(out["tas"][24:], era5(cmip)["t2m"].sortby("latitude"))
+
+
+def test_static_fields_with_a_time_of_their_own_become_a_store(cmip, tmp_path):
+    ds = era5(cmip)[["t2m", "msl"]].isel(valid_time=[0]).rename(t2m="z", msl="lsm")
+    ds["z"].attrs, ds["lsm"].attrs = {"units": "m**2 s**-2"}, {"units": "(0 - 1)"}
+    ds.to_netcdf(tmp_path / "static.nc", engine="h5netcdf")
+    out = open_reference(tmp_path / "static.nc", preset="era5", variables=["orog", "sftlf"])
+    assert set(out.dims) == {"lat", "lon"} and "time" not in out.coords
+    retrieve(out, tmp_path / "static.zarr")
+    xr.testing.assert_equal(xr.open_zarr(tmp_path / "static.zarr", consolidated=False), out)
 
 
 def test_bounds_of_daily_sums_come_before_the_hours_of_a_preset(cmip, tmp_path):

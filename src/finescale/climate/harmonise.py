@@ -124,8 +124,12 @@ def _once(ds: xr.Dataset) -> xr.Dataset:
     """Take static fields at the first time of files that repeat them at every time."""
     times = [d for d in ("time", "valid_time") if d in ds.dims]
     repeated = [n for n in map(str, ds.data_vars) if VARIABLES[n].static and times and times[0] in ds[n].dims]
-    fields = {n: ds[n].isel({times[0]: 0}, drop=True) for n in repeated}
-    return ds.assign(fields) if fields else ds
+    if not repeated:
+        return ds
+    fixed = ds.assign({n: ds[n].isel({times[0]: 0}, drop=True) for n in repeated})
+    # An axis that nothing has any more would make the result a series without fields.
+    lone = all(times[0] not in v.dims for v in fixed.data_vars.values())
+    return fixed.drop_dims(times[0]) if lone else fixed
 
 
 def _squeezed(ds: xr.Dataset) -> tuple[xr.Dataset, list[str]]:

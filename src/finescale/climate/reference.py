@@ -15,7 +15,7 @@ from finescale.climate.harmonise import harmonise
 from finescale.climate.join import join_time
 from finescale.climate.subset import Period, Region
 from finescale.climate.table import reason
-from finescale.climate.timeline import Gaps, interval_seconds
+from finescale.climate.timeline import Gaps, interval_seconds, named
 from finescale.climate.winds import Basis, from_direction
 from finescale.errors import FinescaleError
 
@@ -114,6 +114,7 @@ def _open(
     groups: dict[tuple[str, ...], list[tuple[str, xr.Dataset]]] = {}
     for address in files:
         ds = open_file(address, options, variables)
+        ds = named(ds)[0] if len(files) > 1 else ds
         fields = tuple(sorted(str(n) for n, v in ds.data_vars.items() if v.ndim >= 2))
         groups.setdefault(fields, []).append((Path(address).name, ds))
     parts = [join_time([ds for _, ds in group], [name for name, _ in group]) for group in groups.values()]

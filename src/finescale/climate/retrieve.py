@@ -136,7 +136,8 @@ def _steps_per_chunk(ds: xr.Dataset, chunk_bytes: int) -> int:
     """As many steps of the widest variable as fit; at least one."""
     if "time" not in ds.dims:
         return 0
-    widest = max(v.nbytes // max(1, v.sizes["time"]) for v in ds.data_vars.values() if "time" in v.dims)
+    each = (v.nbytes // max(1, v.sizes["time"]) for v in ds.data_vars.values() if "time" in v.dims)
+    widest = max(each, default=0)
     return max(1, min(ds.sizes["time"], chunk_bytes // max(1, widest)))
 
 
