@@ -45,6 +45,18 @@ def test_a_level_in_the_name_is_not_the_surface(cmip):
         rename(ds, ["tas"])
 
 
+@pytest.mark.parametrize(("theirs", "ours"), [("r", "hurs"), ("z", "orog"), ("uas", "uas")])
+def test_a_field_on_one_level_is_not_the_surface_nor_its_height(cmip, theirs, ours):
+    surface = cmip("x").rename(x=theirs)
+    surface[theirs].attrs = {"units": "1"}
+    aloft = surface.expand_dims(pressure_level=[850.0], axis=1)
+    assert list(rename(surface, [ours], {"z": "orog"})[0]) == [ours]
+    with pytest.raises(FinescaleError, match=rf"no {ours} .*\({theirs} lie on levels"):
+        rename(aloft, [ours], {"z": "orog"})
+    with pytest.raises(FinescaleError, match="at least one variable that is known"):
+        rename(aloft, None)
+
+
 def test_two_candidates_are_not_guessed_between(cmip):
     ds = cmip("tas").rename(tas="warm")
     ds["cold"] = ds["warm"]

@@ -11,7 +11,8 @@ from finescale.errors import FinescaleError
 
 # What writers put where they know no standard name.
 _SAYS_NOTHING = ("", "unknown", "~")
-_VERTICAL = ("pressure", "plev", "level", "lev", "bottom_top", "height_above_ground", "isobaric")
+_LEVELS = ("pressure", "plev", "level", "lev", "bottom_top", "isobaric")
+_VERTICAL = (*_LEVELS, "height_above_ground")
 
 
 def rename(
@@ -28,6 +29,7 @@ def rename(
         The data set with our names, and one line of history for each variable renamed.
     """
     given = {ours: theirs for theirs, ours in (names or {}).items() if theirs in ds.data_vars}
+    given = {ours: theirs for ours, theirs in given.items() if not _has(ds[theirs], _LEVELS)}
     wanted = list(variables) if variables is not None else list(VARIABLES)
     found: dict[str, str] = {}
     for name in wanted:
@@ -37,9 +39,15 @@ def rename(
             _check_meaning(ds[theirs], theirs, variable)
             found[theirs] = name
         elif variables is not None:
+            aloft = [str(n) for n in ds.data_vars if _has(ds[n], _LEVELS)]
             raise FinescaleError(
                 f"the data hold every variable asked for: no {name} (or {', '.join(variable.aliases[:6])}) among "
                 f"{_list(ds)}; give its name in this source"
+                + (
+                    f" ({', '.join(aloft[:6])} lie on levels; drop that dimension to use one)"
+                    if aloft
+                    else ""
+                )
             )
     if not found:
         raise FinescaleError(
@@ -57,8 +65,12 @@ def table_entry(name: str) -> Variable:
 
 
 def _find(ds: xr.Dataset, variable: Variable, exclude: set[str]) -> str | None:
-    """Return the name in the file, or None; raise when several fit equally well."""
-    free = [str(n) for n in ds.data_vars if str(n) not in exclude and len(ds[n].dims) >= 2]
+    """Return the name in the file, or None; raise when several fit equally well.
+
+    A field on levels is another quantity aloft, however it is called, even where there is one level only.
+    """
+    flat = [str(n) for n in ds.data_vars if len(ds[n].dims) >= 2 and not _has(ds[n], _LEVELS)]
+    free = [n for n in flat if n not in exclude]
     if variable.name in free:
         return variable.name
     by_alias = [n for n in variable.aliases if n in free]
@@ -80,9 +92,13 @@ def _at_surface(da: xr.DataArray, variable: Variable) -> bool:
     return (
         da.attrs.get("standard_name") in variable.standard_names
         and str(da.name) not in known
-        and not any(str(d).startswith(_VERTICAL) for d in da.dims)
+        and not _has(da, _VERTICAL)
         and not any(c.isdigit() for c in str(da.name))  # ta850, u500: a level in the name
     )
+
+
+def _has(da: xr.DataArray, axes: tuple[str, ...]) -> bool:
+    return any(str(d).startswith(axes) for d in da.dims)
 
 
 def _check_meaning(da: xr.DataArray, theirs: str, variable: Variable) -> None:
