@@ -137,11 +137,20 @@ def test_eobs_is_daily_celsius_and_millimetres(cmip, tmp_path):
     ds = cmip("tg", freq="D").merge(cmip("rr", freq="D"), compat="override", combine_attrs="override")
     ds["tg"].attrs = {"units": "Celsius", "standard_name": "air_temperature"}
     ds["rr"].attrs = {"units": "mm", "standard_name": "thickness_of_rainfall_amount"}
-    del ds["rr"].attrs["standard_name"]
     ds.to_netcdf(tmp_path / "eobs.nc", engine="h5netcdf")
     out = open_reference(tmp_path / "eobs.nc", preset="e-obs", variables=["tas", "pr"])
     np.testing.assert_allclose(out["tas"], ds["tg"] + 273.15, rtol=1e-6)
     np.testing.assert_allclose(out["pr"], ds["rr"] / 86400, rtol=1e-6)
+
+
+def test_snowfall_of_era5_is_a_depth_of_water(cmip, tmp_path):
+    ds = cmip("sf", freq="h")
+    ds["sf"] = (ds["sf"] * 0 + 1e-3).assign_attrs(
+        units="m of water equivalent", standard_name="lwe_thickness_of_snowfall_amount"
+    )
+    ds.to_netcdf(tmp_path / "snow.nc", engine="h5netcdf")
+    out = open_reference(tmp_path / "snow.nc", preset="era5", variables=["prsn"])
+    np.testing.assert_allclose(out["prsn"], 1 / 3600, rtol=1e-6)
 
 
 def test_wrong_presets_sources_and_files_are_named(cmip, tmp_path):

@@ -91,9 +91,7 @@ _TABLE = (
         "Pa",
         "Sea level pressure",
         Limit(85000.0, "the deepest cyclone measured had 870 hPa (Tip, 1979)"),
-        Limit(
-            110000.0, "the strongest high measured had 1085 hPa (Tosontsengel, 2001); reduction adds to it"
-        ),
+        Limit(110000.0, "the strongest high had 1085 hPa (Tosontsengel, 2001); reduction adds to it"),
         aliases=("msl", "mslp", "slp", "prmsl", "PMSL", "pp", "mean_sea_level_pressure", "P_SEA_LEVEL"),
         accepts=("air_pressure_at_sea_level",),
     ),
@@ -153,6 +151,7 @@ _TABLE = (
             "rainfall_flux",
             "precipitation_amount",
             "lwe_thickness_of_precipitation_amount",
+            "thickness_of_rainfall_amount",
         ),
     ),
     Variable(
@@ -246,6 +245,7 @@ _TABLE = (
         Limit(0.03, "the heaviest snowfall known gave 0.1 m of water in an hour and less"),
         kind="ratio",
         aliases=("sf", "snowfall"),
+        accepts=("lwe_snowfall_rate", "snowfall_amount", "lwe_thickness_of_snowfall_amount"),
     ),
     Variable(
         "orog",
