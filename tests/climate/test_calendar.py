@@ -42,6 +42,12 @@ def test_nearest_day_can_also_leave_days_out(cmip, target, days):
     assert convert(ds, target, "nearest-day").sizes["time"] == days
 
 
+def test_days_beyond_2262_have_dates_too(cmip):
+    ds = cmip(start="2262-01-01", steps=2 * 365, freq="D", calendar="noleap")
+    moved = convert(ds, "standard", "nearest-day")
+    assert moved["time"].dtype.kind == "M" and str(moved["time"].values[-1])[:10] == "2263-12-31"
+
+
 def test_equal_calendars_are_left_alone(cmip):
     ds = cmip()
     xr.testing.assert_identical(convert(ds, "proleptic_gregorian", "same-date"), ds)

@@ -44,6 +44,19 @@ def test_a_gap_an_overlap_and_a_repeated_step_are_told_apart(cmip):
         join_time([ds.isel(time=slice(0, 5)), ds.isel(time=slice(4, None))], ["a", "b"])
 
 
+def test_a_piece_beyond_2262_goes_on_from_one_before(cmip):
+    """Readers date the one as numpy does and the other as cftime does, under two names of one calendar."""
+    before, after = cmip(start="2262-01-01", steps=31, freq="D"), cmip(start="2262-02-01", steps=28, freq="D")
+    beyond = after.convert_calendar("standard", use_cftime=True)
+    joined = join_time([beyond, before], ["b", "a"])
+    assert joined.sizes["time"] == 59 and joined["time"].dtype.kind == "O"
+    assert [str(joined["time"].values[k])[:10] for k in (0, 30, 31, 58)] == [
+        "2262-01-01", "2262-01-31", "2262-02-01", "2262-02-28"
+    ]  # fmt: skip
+    with pytest.raises(FinescaleError, match="leave no gap"):
+        join_time([before.isel(time=slice(0, 30)), beyond], ["a", "b"])
+
+
 def test_other_calendar_grid_or_units_are_refused(cmip):
     first, second = halves(cmip(steps=12))
     with pytest.raises(FinescaleError, match="share a calendar"):

@@ -45,7 +45,7 @@ def convert(ds: xr.Dataset, target: str, policy: Policy) -> xr.Dataset:
             f"a conversion keeps some days: none of the series exists in {wanted}; check its dates"
         )
     index: Any = xr.CFTimeIndex(stamps)  # type: ignore[no-untyped-call]
-    times = index.to_datetimeindex(time_unit="ns") if wanted in _GREGORIAN else index
+    times = index.to_datetimeindex(time_unit="us") if wanted in _GREGORIAN else index
     moved = ds.isel(time=positions).assign_coords(time=("time", times, dict(ds["time"].attrs)))
     moved.attrs["calendar_policy"] = f"{source} to {wanted} by {policy}"
     return note(moved, f"converted the calendar from {source} to {wanted} by {policy}")

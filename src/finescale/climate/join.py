@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Literal
 
 import numpy as np
 import xarray as xr
@@ -15,6 +16,13 @@ from finescale.climate.provenance import series_attrs
 from finescale.climate.timeline import sampling, seconds
 from finescale.errors import FinescaleError
 
+_GREGORIAN: tuple[Literal["standard", "gregorian", "proleptic_gregorian"], ...] = (
+    "standard",
+    "gregorian",
+    "proleptic_gregorian",
+)
+# Degrees: centres kept in single precision, or computed twice, differ by less.
+_ROUNDING = 1e-4
 # A month has 28 to 31 days and a year 365 or 366: seams of monthly data may differ by this factor.
 _SLACK = 1.25
 
@@ -34,7 +42,7 @@ def join_time(pieces: Sequence[xr.Dataset], names: Sequence[str]) -> xr.Dataset:
             f"only series with a time axis can be joined: {static[0]} has none; select one asset"
         )
     order = sorted(range(len(pieces)), key=lambda i: _first_key(pieces[i]))
-    ordered, labels = [pieces[i] for i in order], [names[i] for i in order]
+    ordered, labels = _one_clock([pieces[i] for i in order]), [names[i] for i in order]
     for (a, before), (b, after) in pairwise(zip(labels, ordered, strict=True)):
         check_seam(before, after, a, b)
     grid = {n: v for n, v in ordered[0].coords.items() if "time" not in v.dims}
@@ -46,6 +54,26 @@ def join_time(pieces: Sequence[xr.Dataset], names: Sequence[str]) -> xr.Dataset:
         combine_attrs="drop_conflicts",
     )  # fmt: skip
     return joined.assign_attrs(series_attrs(ordered))
+
+
+def on_one_grid(parts: Sequence[xr.Dataset]) -> list[xr.Dataset]:
+    """Give every part the horizontal coordinates of the first where they differ by rounding alone."""
+    first = {n: v for n, v in parts[0].coords.items() if _places(v)}
+    return [
+        p.assign_coords({n: v for n, v in first.items() if n in p.coords and _same_place(v, p.coords[n])})
+        for p in parts
+    ]
+
+
+def _one_clock(pieces: list[xr.Dataset]) -> list[xr.Dataset]:
+    """Date all pieces alike: readers date what ends before 2262 in another type than what goes on beyond."""
+    beyond = {str(p["time"].dt.calendar) for p in pieces if p["time"].dtype.kind == "O"}
+    calendar = next((name for name in _GREGORIAN if name in beyond), None)
+    if calendar is None:
+        return pieces
+    return [
+        p if p["time"].dtype.kind == "O" else p.convert_calendar(calendar, use_cftime=True) for p in pieces
+    ]
 
 
 def check_seam(before: xr.Dataset, after: xr.Dataset, first: str, second: str) -> None:
@@ -88,9 +116,7 @@ def check_seam(before: xr.Dataset, after: xr.Dataset, first: str, second: str) -
 def _check_grid(before: xr.Dataset, after: xr.Dataset, pair: str) -> None:
     for name, values in before.coords.items():
         other = after.coords.get(name)
-        if "time" in values.dims or values.dtype.kind != "f" or other is None:
-            continue
-        if values.shape != other.shape or not np.allclose(values, other, rtol=0, atol=1e-4, equal_nan=True):
+        if _places(values) and other is not None and not _same_place(values, other):
             raise FinescaleError(f"joined series share a grid: {name} of {pair} differs; regrid one of them")
     for dim, size in before.sizes.items():
         if dim != "time" and after.sizes.get(dim) != size:
@@ -98,6 +124,15 @@ def _check_grid(before: xr.Dataset, after: xr.Dataset, pair: str) -> None:
                 f"joined series share a grid: {dim} of {pair} has {size} and "
                 f"{after.sizes.get(dim)} cells; regrid one of them"
             )
+
+
+def _places(values: xr.DataArray) -> bool:
+    return "time" not in values.dims and values.dtype.kind == "f"
+
+
+def _same_place(values: xr.DataArray, other: xr.DataArray) -> bool:
+    same = values.dims == other.dims and values.shape == other.shape
+    return same and np.allclose(values, other, rtol=0, atol=_ROUNDING, equal_nan=True)
 
 
 def _step(ds: xr.Dataset) -> float | None:
