@@ -51,6 +51,20 @@ def shelf(tmp_path, cmip):
     return path, hist, scen
 
 
+def test_variables_whose_places_differ_by_rounding_are_opened_together(tmp_path, cmip):
+    lat = np.linspace(40.0, 50.0, 12)
+    for name, places in (("tas", lat), ("psl", lat + 1e-10), ("uas", lat + 0.1)):
+        cmip(name, lat=places).to_netcdf(tmp_path / f"{name}.nc", engine="h5netcdf")
+    path = catalogue.write(
+        tmp_path, [row(f"{v}.nc", v) for v in ("tas", "psl", "uas")], id="near", description="Invented."
+    )
+    both = catalogue.open_series(path, FACETS, variables=["tas", "psl"])
+    np.testing.assert_array_equal(both["lat"], lat)
+    assert both["psl"].shape == both["tas"].shape and bool(both["psl"].notna().all())
+    with pytest.raises(FinescaleError, match="variables of one series share their axes: tas, uas"):
+        catalogue.open_series(path, FACETS, variables=["tas", "uas"])
+
+
 def test_search_shows_rows_by_their_line(shelf):
     found = catalogue.search(shelf[0], variable_id="tas", member_id="r1i1p1f1")
     assert list(found.index) == [2, 3]

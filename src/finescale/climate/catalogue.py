@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 import xarray as xr
 
-from finescale.climate.join import common_times
+from finescale.climate.join import common_times, on_one_grid
 from finescale.climate.provenance import series_attrs
 from finescale.climate.search import search
 from finescale.climate.series import open_variable
@@ -57,7 +57,7 @@ def open_series(
         )
         for name in variables
     ]
-    members = common_times(members, variables)
+    members = on_one_grid(common_times(members, variables))
     try:
         merged = xr.merge(members, join="exact", compat="override", combine_attrs="drop_conflicts")
     except ValueError as error:

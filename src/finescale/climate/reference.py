@@ -12,7 +12,7 @@ import xarray as xr
 
 from finescale.climate.files import open_file
 from finescale.climate.harmonise import harmonise
-from finescale.climate.join import join_time
+from finescale.climate.join import join_time, on_one_grid
 from finescale.climate.subset import Period, Region
 from finescale.climate.table import reason
 from finescale.climate.timeline import Gaps, interval_seconds, named
@@ -119,7 +119,7 @@ def _open(
         groups.setdefault(fields, []).append((Path(address).name, ds))
     parts = [join_time([ds for _, ds in group], [name for name, _ in group]) for group in groups.values()]
     try:
-        return xr.merge(parts, join="exact", compat="override", combine_attrs="drop_conflicts")
+        return xr.merge(on_one_grid(parts), join="exact", compat="override", combine_attrs="drop_conflicts")
     except ValueError as error:
         raise FinescaleError(
             f"files of one reference share their axes: {reason(error)}; give files of one grid and one period"
