@@ -66,6 +66,18 @@ def test_midpoints_serve_where_no_bounds_are_declared():
     assert edges_of(ds, "lon").tolist() == [345.0, 355.0, 365.0, 375.0]
 
 
+@pytest.mark.parametrize("rows", [32, 64, 96, 192])
+def test_the_outermost_rows_of_a_gaussian_grid_reach_the_poles(rows):
+    lat = np.rad2deg(np.arcsin(np.polynomial.legendre.leggauss(rows)[0]))
+    whole = xr.Dataset(coords={"lat": lat})
+    assert edges_of(whole, "lat")[[0, -1]].tolist() == [-90.0, 90.0]
+    north = edges_of(whole.isel(lat=slice(-5, None)).isel(lat=slice(None, None, -1)), "lat")
+    assert north[0] == 90.0 and north[-1] < 90.0 - 4 * 180 / rows
+    # A regular axis may stop half a row before the poles.
+    regular = xr.Dataset(coords={"lat": np.arange(-89.0, 90.0)})
+    assert edges_of(regular, "lat")[[0, -1]].tolist() == [-89.5, 89.5]
+
+
 @pytest.mark.parametrize("lon", [[5.0], [1.0, 1.0, 2.0], [1.0, 3.0, 2.0]])
 def test_an_axis_that_turns_back_is_refused(lon):
     with pytest.raises(FinescaleError, match=f"lon has {len(lon)} values that neither rise nor fall"):

@@ -16,7 +16,8 @@ Floats = NDArray[np.float64]
 def edges_of(ds: xr.Dataset, name: str) -> Floats:
     """Edges [n + 1] of the cells along an axis: CF bounds where the data declare them, else midpoints.
 
-    Longitudes are unwrapped, so that they rise or fall along the whole axis.
+    Longitudes are unwrapped, so that they rise or fall along the whole axis; the outermost rows of a Gaussian grid
+    reach the poles.
     """
     centres = np.asarray(ds[name].values, dtype=np.float64)
     if name in ("lon", "rlon"):
@@ -29,7 +30,23 @@ def edges_of(ds: xr.Dataset, name: str) -> Floats:
         )
     bounds = ds.get(str(ds[name].attrs.get("bounds", f"{name}_bnds")))
     edges = midpoints(centres) if bounds is None else _joined(bounds, name, centres)
-    return np.clip(edges, -90.0, 90.0) if name == "lat" else edges
+    if name != "lat":
+        return edges
+    return np.clip(edges if bounds is not None else _to_poles(edges), -90.0, 90.0)
+
+
+def _to_poles(edges: Floats) -> Floats:
+    """Move the outer edges of a Gaussian axis to the poles.
+
+    Its outermost centre lies 0.77 steps from the pole (2.405 and 3.115 are the first zero of the Bessel function J0 and
+    the distance to the second), so that half a step beyond the centre 0.27 remain; regular axes leave none or half.
+    """
+    out = edges.copy()
+    for end, inner in ((0, 1), (-1, -2)):
+        left = (90.0 - abs(edges[end])) / abs(edges[end] - edges[inner])
+        if 0.2 < left < 0.35:
+            out[end] = np.copysign(90.0, edges[end])
+    return out
 
 
 def _joined(bounds: xr.DataArray, name: str, centres: Floats) -> Floats:
