@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import cftime
@@ -15,6 +16,7 @@ from finescale.errors import FinescaleError
 Policy = Literal["same-date", "nearest-day"]
 _ALIASES = {"gregorian": "standard", "365_day": "noleap", "366_day": "all_leap"}
 _GREGORIAN = ("standard", "proleptic_gregorian")
+_RECORD = "calendar_policy"  # attribute that says what was done: "noleap to standard by nearest-day"
 _CALENDARS = ("standard", "proleptic_gregorian", "noleap", "all_leap", "360_day", "julian")
 
 
@@ -47,8 +49,35 @@ def convert(ds: xr.Dataset, target: str, policy: Policy) -> xr.Dataset:
     index: Any = xr.CFTimeIndex(stamps)  # type: ignore[no-untyped-call]
     times = index.to_datetimeindex(time_unit="us") if wanted in _GREGORIAN else index
     moved = ds.isel(time=positions).assign_coords(time=("time", times, dict(ds["time"].attrs)))
-    moved.attrs["calendar_policy"] = f"{source} to {wanted} by {policy}"
+    moved.attrs[_RECORD] = f"{source} to {wanted} by {policy}"
     return note(moved, f"converted the calendar from {source} to {wanted} by {policy}")
+
+
+def repeated_days(ds: xr.Dataset) -> NDArray[np.bool_]:
+    """Whether each time lies on a day that the conversion by nearest day took from the source a second time [time]."""
+    source, policy = _conversion(ds)
+    if policy != "nearest-day":
+        return np.zeros(ds.sizes["time"], dtype=bool)
+    years, day = np.asarray(ds["time"].dt.year), np.asarray(ds["time"].dt.dayofyear)
+    out = np.zeros(day.size, dtype=bool)
+    for year in np.unique(years):
+        have, need = _days_in_year(int(year), source), _days_in_year(int(year), calendar_of(ds))
+        taken = np.array([_nearest(k, need, have) for k in range(need + 1)])
+        now = years == year
+        out[now] = (day[now] > 1) & (taken[day[now]] == taken[day[now] - 1])
+    return out
+
+
+def days_never_there(ds: xr.Dataset, days: Sequence[Any]) -> int:
+    """Count the dates that a conversion by same date had to leave out, because the source has no such day."""
+    source, policy = _conversion(ds)
+    return sum(policy == "same-date" and d.day > _month_length(d.year, d.month, source) for d in days)
+
+
+def _conversion(ds: xr.Dataset) -> tuple[str, str]:
+    """Return the source calendar and the policy of a conversion that was recorded; empty where there was none."""
+    words = str(ds.attrs.get(_RECORD, "")).split()
+    return (words[0], words[-1]) if len(words) == 5 and words[0] in _CALENDARS else ("", "")
 
 
 def _same_date(time: xr.DataArray, target: str) -> tuple[NDArray[np.intp], list[cftime.datetime]]:
@@ -72,12 +101,16 @@ def _nearest_day(time: xr.DataArray, target: str) -> tuple[NDArray[np.intp], lis
     for year in sorted({p[0] for p in parts}):
         have, need = _days_in_year(year, source), _days_in_year(year, target)
         for day in range(1, need + 1):
-            nearest = min(have, int((day - 0.5) / need * have) + 1)
             date = _day_of_year(year, day, target)
-            for k in of_day.get((year, nearest), ()):
+            for k in of_day.get((year, _nearest(day, need, have)), ()):
                 positions.append(k)
                 stamps.append(cftime.datetime(date[0], date[1], date[2], *parts[k][3:], calendar=target))
     return np.asarray(positions, dtype=np.intp), stamps
+
+
+def _nearest(day: int, need: int, have: int) -> int:
+    """Return the day of a year of `have` days at the same part of the year as a day of one of `need` days."""
+    return min(have, int((day - 0.5) / need * have) + 1)
 
 
 def _parts(time: xr.DataArray) -> list[tuple[int, int, int, int, int, int]]:

@@ -17,7 +17,7 @@ from finescale.quality.balance import Balance
 from finescale.quality.cross import Relations
 from finescale.quality.layout import Field
 from finescale.quality.statistics import Series, Tally
-from finescale.quality.timeaxis import TimeAxis
+from finescale.quality.timeaxis import STATIC, TimeAxis
 
 WHOLE = "all"
 ENOUGH_VALUES = 400  # below, the two extremes themselves are a visible share
@@ -112,9 +112,8 @@ def _measured(ds: xr.Dataset, found: list[Field], axis: TimeAxis, name: str) -> 
 
 def _static(ds: xr.Dataset, field: Field, name: str) -> Iterator[Row]:
     lifted = ds[[field.name]].expand_dims("time")
-    only = TimeAxis(np.array(["static"]), np.array([False]), float("nan"), {})
     timed = Field(**{**vars(field), "timed": True})
-    yield from _summary(field, _pass(lifted, [timed], only, Relations(), name)[field.name])
+    yield from _summary(field, _pass(lifted, [timed], STATIC, Relations(), name)[field.name])
 
 
 def _pass(
@@ -135,14 +134,14 @@ def _pass(
 
 
 def _feed(series: Series, values: np.ndarray, block: slice, axis: TimeAxis) -> None:
-    for part, period, follows in stream.pieces(block, axis, values[0].nbytes):
-        series.add(values[part], period, follows=follows)
+    for part, period, follows, copied in stream.pieces(block, axis, values[0].nbytes):
+        series.add(values[part], period, follows=follows, copied=copied)
 
 
 def _relate(
     relations: Relations, fields: list[Field], values: Mapping[str, np.ndarray], block: slice, axis: TimeAxis
 ) -> None:
-    for part, period, _ in stream.pieces(block, axis, values[fields[0].name][0].nbytes):
+    for part, period, *_ in stream.pieces(block, axis, values[fields[0].name][0].nbytes):
         relations.add({f.canonical: values[f.name][part] * f.factor + f.offset for f in fields}, period)
 
 

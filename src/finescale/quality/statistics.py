@@ -72,13 +72,14 @@ class Series:
         self._seen: dict[tuple[int, float, float], int] = {}
         self._clock = 0
 
-    def add(self, piece: Array, period: str, *, follows: bool) -> None:
+    def add(self, piece: Array, period: str, *, follows: bool, copied: bool = False) -> None:
         """Take in the next times.
 
         Args:
             piece: values [time, y, x].
             period: the period that all these times lie in.
             follows: whether the first time follows the last piece's last time at the regular step.
+            copied: whether the maps came a second time on purpose, so that to be repeated is no fault of theirs.
         """
         tally = self.tallies.setdefault(period, Tally())
         shape, cells = piece.shape, int(np.prod(piece.shape[1:]))
@@ -99,8 +100,12 @@ class Series:
                 share = np.count_nonzero(flat == 0, axis=1).max() / cells
                 tally.zero_share = max(tally.zero_share, float(share))
             self._in_space(x, tally)
+            before = tally.frozen
             self._in_time(flat, tally, follows=follows)
-            self._fingerprints(flat, low, high, tally)
+            if copied:
+                tally.frozen, self._clock = before, self._clock + shape[0]
+            else:
+                self._fingerprints(flat, low, high, tally)
             at = np.floor((np.arange(min(SAMPLE, flat.size)) * GOLDEN % 1.0) * flat.size).astype(np.intp)
             tally.sample.append(flat.ravel()[at])
 

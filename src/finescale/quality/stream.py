@@ -41,19 +41,27 @@ def blocks(
             yield now, values
 
 
-def pieces(block: slice, axis: TimeAxis, step_bytes: int) -> Iterator[tuple[slice, str, bool]]:
-    """Cut a block into pieces that lie in one period and hold no break in time.
+def pieces(block: slice, axis: TimeAxis, step_bytes: int) -> Iterator[tuple[slice, str, bool, bool]]:
+    """Cut a block into pieces that lie in one period, hold no break in time and are copied days or none.
 
     Yields:
-        Positions relative to the block, the period, and whether the first time follows the one before the piece.
+        Positions relative to the block, the period, whether the first time follows the one before the piece, and
+        whether a calendar policy made the piece's day out of the one before it.
     """
     longest = max(1, PIECE_BYTES // max(1, step_bytes))
     labels, follows = axis.labels[block], axis.follows[block]
-    cut = np.flatnonzero(~follows | np.concatenate(([True], labels[1:] != labels[:-1])))
+    copied = axis.copied[block]
+    turns = (labels[1:] != labels[:-1]) | (copied[1:] != copied[:-1])
+    cut = np.flatnonzero(~follows | np.concatenate(([True], turns)))
     bounds = sorted({0, *map(int, cut), len(labels)})
     for start, stop in itertools.pairwise(bounds):
         for first in range(start, stop, longest):
-            yield slice(first, min(first + longest, stop)), str(labels[first]), bool(follows[first])
+            yield (
+                slice(first, min(first + longest, stop)),
+                str(labels[first]),
+                bool(follows[first]),
+                bool(copied[first]),
+            )
 
 
 def _slices(ds: xr.Dataset, fields: Sequence[Field]) -> list[slice]:
