@@ -146,6 +146,14 @@ def test_means_over_hours_are_stamped_at_their_end(cmip):
         harmonise(both)
 
 
+def test_instants_keep_their_stamps_whatever_their_bounds(cmip):
+    ds = cmip("tas", steps=8)
+    ds["tas"].attrs["cell_methods"] = "area: mean time: point"
+    half = np.timedelta64(3, "h")
+    bounds = np.stack([ds["time"] - half, ds["time"] + half], axis=1)
+    np.testing.assert_array_equal(harmonise(ds.assign(time_bnds=(("time", "b"), bounds)))["time"], ds["time"])
+
+
 def test_daily_means_keep_their_noon(cmip):
     ds = cmip("tas", start="2001-01-01T12", steps=8, freq="D")
     ds["tas"].attrs["cell_methods"] = "area: time: mean"

@@ -85,11 +85,15 @@ def with_interval_ends(ds: xr.Dataset) -> xr.Dataset:
 def stamp_at_end(ds: xr.Dataset) -> tuple[xr.Dataset, list[str]]:
     """Stamp means over parts of a day with the end of their interval, as H and reanalyses do.
 
-    CMIP6 stamps them in the middle of `time_bnds`; days, months and years keep their stamps.
+    CMIP6 stamps them in the middle of `time_bnds`; days, months and years keep their stamps, and so do instants, whose
+    bounds say nothing.
     """
     if _END not in ds.coords or np.array_equal(ds[_END].values, ds["time"].values):
         return ds, []
-    if {sampling(v) for v in ds.data_vars.values() if "time" in v.dims} != {"mean"}:
+    kinds = {sampling(v) for v in ds.data_vars.values() if "time" in v.dims}
+    if kinds <= {"instant"}:
+        return ds, []
+    if kinds != {"mean"}:
         raise FinescaleError(
             "means and instants have stamps of their own: time lies inside its bounds, yet not every variable is a "
             "mean by its cell_methods; harmonise the means and the instants apart"
