@@ -97,5 +97,9 @@ def test_means_and_other_times_are_not_thinned(cmip):
         FinescaleError, match="pr has others than the rarest, and only instants may be thinned"
     ):
         common_times([often, rare], ["pr", "psl"])
+    mean = cmip("psl", steps=8, freq="6h")
+    mean["psl"].attrs["cell_methods"] = "area: mean time: mean"
+    with pytest.raises(FinescaleError, match=r"tas has others than the rarest.* to the times of instants"):
+        common_times([cmip("tas", steps=16, freq="3h"), mean], ["tas", "psl"])
     with pytest.raises(FinescaleError, match="share their times"):
         common_times([cmip("tas", start="2001-01-01T01", steps=16, freq="3h"), rare], ["tas", "psl"])

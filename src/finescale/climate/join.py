@@ -162,16 +162,18 @@ def common_times(parts: Sequence[xr.Dataset], names: Sequence[str]) -> list[xr.D
     if all(axis.equals(axes[0]) for axis in axes):
         return list(parts)
     rarest = min(axes, key=len)
+    # The times of a mean are the ends of its intervals: an instant there is another quantity.
+    means = any("mean" in {sampling(v) for v in p.data_vars.values()} for p in parts if "time" in p.indexes)
     thinned = []
     for name, part in zip(names, parts, strict=True):
         if "time" not in part.indexes or part.indexes["time"].equals(rarest):
             thinned.append(part)
             continue
         where = part.indexes["time"].get_indexer(rarest)
-        if np.any(where < 0) or "mean" in {sampling(v) for v in part.data_vars.values()}:
+        if np.any(where < 0) or means:
             raise FinescaleError(
                 f"variables of one series share their times: {name} has others than the rarest, "
-                "and only instants may be thinned; choose one table_id for all"
+                "and only instants may be thinned, to the times of instants; choose one table_id for all"
             )
         thinned.append(part.isel(time=where))
     return thinned
