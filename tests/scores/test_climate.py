@@ -94,6 +94,47 @@ def test_months_are_compared_with_the_same_months(coarsening, static, pick):
     assert change.fine["tas"] == pytest.approx(float(winter["tas"].mean()), abs=0.01)
 
 
+def yearly(grid, start, end, seed):
+    """Make years of ten degrees between the seasons and little weather."""
+    time = xr.date_range(start, end, freq="12h")
+    level = 282 - 10 * np.cos(2 * np.pi * (np.asarray(time.day_of_year) - 15) / 365.25)
+    weather = np.random.default_rng(seed).normal(0.0, 0.4, size=(time.size, *grid.shape))
+    tas = level[:, None, None] + weather
+    values = (("time", "lat", "lon"), tas.astype(np.float32), {"units": "K"})
+    return xr.Dataset({"tas": values}, coords=grid.coords() | {"time": time})
+
+
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [("2041-03-01", "2043-12-31T12"), ("2041-01-20", "2041-03-10"), ("2042-04-05", "2042-04-25")],
+)
+def test_a_difference_of_seasons_is_no_change_and_no_bias(card, coarsening, pick, start, end):
+    past = yearly(coarsening.fine, "2001-01-01", "2008-12-31T12", 0)
+    later = yearly(coarsening.fine, start, end, 1)
+    change = Change.since(past, coarsening.apply(past), coarsening.apply(later), coarsening)
+    warm = (later["tas"] + 2.0).expand_dims("member")
+    rows = {metric: value for metric, value, _, _ in change.rows(warm, coarsening.fine.area)}
+    assert rows["change_error"] == pytest.approx(2.0, abs=0.02)
+    assert float(change.later["tas"].mean()) - change.coarse["tas"] == pytest.approx(0.0, abs=0.06)
+    found = card(later, past)
+    assert pick(found, "bias") == pytest.approx(0.0, abs=0.06)
+    assert pick(found, "p99_bias") == pytest.approx(0.0, abs=0.3)
+    assert pick(found, "hot_spell_days") == pytest.approx(0.0, abs=0.06)
+    assert pick(found, "cold_spell_days") == pytest.approx(0.0, abs=0.06)
+
+
+def test_only_seasons_in_common_are_compared(card, coarsening, pick):
+    year = yearly(coarsening.fine, "2001-01-01", "2002-12-31T12", 0)
+    winter = year.sel(time=year["time"].dt.month.isin([12, 1, 2]))
+    assert pick(
+        card(yearly(coarsening.fine, "2041-01-01", "2041-12-31T12", 1), winter), "bias"
+    ) == pytest.approx(0.0, abs=0.06)
+    with pytest.raises(
+        FinescaleError, match="a month of the year in common: 2041-06-01 to 2041-06-20 and 2001"
+    ):
+        card(yearly(coarsening.fine, "2041-06-01", "2041-06-20", 1), winter)
+
+
 def test_what_cannot_be_compared_is_refused(card, coarsening):
     o = world(coarsening.fine, 0, days=3)
     with pytest.raises(FinescaleError, match="variable in common"):

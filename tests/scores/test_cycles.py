@@ -36,7 +36,23 @@ def test_the_cycle_of_the_day_is_compared_without_its_mean():
     ],
 )
 def test_days_in_spells(days, expected):
-    assert cycles.spells(np.array(days, dtype=float), np.array(0.5)) == expected
+    assert cycles.in_spells(np.array(days, dtype=float), np.array(0.5)).sum() == expected
+
+
+def test_a_spell_does_not_run_over_a_gap():
+    hot, follows = np.ones(7), np.array([False, True, False, True, True, True, False])
+    assert cycles.in_spells(hot, np.array(0.5), follows=follows).tolist() == [False] * 2 + [True] * 4 + [
+        False
+    ]
+    days = hourly(np.zeros(24 * 4)).isel(time=np.r_[0:48, 72:96])
+    assert cycles.follows(cycles.daily_mean(days)["day"]).tolist() == [False, True, False]
+
+
+def test_a_cycle_of_few_hours_is_compared_at_those_hours():
+    t = np.arange(24 * 5)
+    o = hourly(280 + 5 * np.sin(2 * np.pi * t / 24) + (t % 6 == 1))
+    x = o.isel(time=slice(0, None, 6)).expand_dims("member")
+    assert cycles.cycle_error(x, o, AREA) == pytest.approx(0, abs=1e-12)
 
 
 def test_only_whole_days_of_the_own_calendar_are_averaged():

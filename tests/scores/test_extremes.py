@@ -28,3 +28,16 @@ def test_errors_of_percentile_maps():
     np.testing.assert_allclose(found["p99_mae"], [[2, 3], [1, 2]])
     np.testing.assert_allclose(found["p99_rmse"], [[np.sqrt(5), 3], [np.sqrt(2), 2]])
     np.testing.assert_allclose(found["p99_bias"], [[-1, -3], [1, 2]])
+
+
+def test_days_that_count_unevenly_are_as_good_as_repeated():
+    """The largest values lie on the days that count least."""
+    rng = np.random.default_rng(3)
+    day = np.arange(3000)
+    counts = np.where(day >= 2800, 1, 12)
+    values = (rng.normal(size=(3000, 3)) + 9 * (day >= 2800)[:, None]).astype(np.float32)
+    values[2990:] -= 30
+    found = extremes.resampled_percentile(values, day, counts[None], q=0.97)
+    np.testing.assert_allclose(
+        found[0], np.quantile(np.repeat(values, counts, axis=0), 0.97, axis=0), rtol=1e-6
+    )

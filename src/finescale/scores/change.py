@@ -10,6 +10,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from finescale.grid.coarsening import Coarsening
+from finescale.scores.season import alike
 
 STILL = 0.05  # a change below this share of the spread of the input is no signal to keep
 NONE = float("nan")
@@ -20,9 +21,10 @@ class Change:
     """The earlier climate on both grids, and the later coarse input.
 
     Attributes:
-        fine: Area mean of each variable in the earlier climate, at the hours that H sees.
+        fine: Area mean of each variable in the earlier climate, at the hours that H sees, with the seasons of the
+            later input.
         coarse: The same of the coarse input.
-        later: The later coarse input [time, lat, lon].
+        later: The later coarse input [time, lat, lon], where the earlier climate has its seasons.
         area: Weights of the coarse cells [lat, lon].
     """
 
@@ -33,7 +35,7 @@ class Change:
 
     @classmethod
     def since(cls, fine: xr.Dataset, coarse: xr.Dataset, later: xr.Dataset, coarsening: Coarsening) -> Change:
-        """Take the months of the later input out of the earlier climate.
+        """Count the earlier climate so that its seasons are those of the later input.
 
         Args:
             fine: Fields [time, lat, lon] of the earlier climate.
@@ -41,13 +43,15 @@ class Change:
             later: The later coarse input [time, lat, lon].
             coarsening: The operator H.
         """
-        past = coarse.isel(time=np.isin(coarse["time"].dt.month, np.unique(later["time"].dt.month)))
-        seen = fine.isel(time=np.isin(fine["time"].to_numpy(), past["time"].to_numpy()))
+        counts, common = alike(coarse["time"], later["time"])
+        past = coarse.isel(time=np.flatnonzero(counts)).assign_coords(count=("time", counts[counts > 0]))
+        past = past.isel(time=past.indexes["time"].isin(fine.indexes["time"]))
+        seen = fine.sel(time=past["time"])
         names = [str(n) for n in later.data_vars if n in fine and n in coarse]
         return cls(
-            {n: area_mean(seen[n], coarsening.fine.area) for n in names},
-            {n: area_mean(past[n], coarsening.coarse.area) for n in names},
-            later,
+            {n: area_mean(seen[n], coarsening.fine.area, past["count"]) for n in names},
+            {n: area_mean(past[n], coarsening.coarse.area, past["count"]) for n in names},
+            later.isel(time=common),
             coarsening.coarse.area,
         )
 
@@ -70,7 +74,7 @@ class Change:
         yield "change_kept", fine / coarse if signal else NONE, NONE, NONE
 
 
-def area_mean(field: xr.DataArray, area: NDArray[np.float64]) -> float:
-    """Average fields [..., lat, lon] over area, time and members."""
-    weights = xr.DataArray(area, dims=("lat", "lon"))
-    return float((field * weights).sum(("lat", "lon")).mean())
+def area_mean(field: xr.DataArray, area: NDArray[np.float64], counts: xr.DataArray | None = None) -> float:
+    """Average fields [..., lat, lon] over area, members and time, where each time counts so often."""
+    means = (field * xr.DataArray(area, dims=("lat", "lon"))).sum(("lat", "lon"))
+    return float((means if counts is None else means.weighted(counts)).mean())

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from finescale.errors import FinescaleError
 from finescale.grid.coarsening import Coarsening
 from finescale.grid.grid import Grid
-from finescale.scores import cycles, extremes, returns, spectrum
+from finescale.scores import cycles, extremes, returns, season, spectrum
 from finescale.scores.change import Change
 from finescale.scores.hourly import blocks
 from finescale.scores.regions import regions
@@ -40,6 +40,9 @@ def score_climate(
     seed: int = 0,
 ) -> pd.DataFrame:
     """Score the climate of an ensemble: no row needs the same hours on both sides.
+
+    The reference is counted so that it has the days of the year of the ensemble (`season.alike`): a difference of
+    seasons is no error.
 
     Rows are `bias`, `p99_mae`, `p99_rmse`, `p99_bias`, `melr`, `diurnal_rmse` (these not where the hours are paired
     and have scores of their own), `annual_rmse` (of a year or more) and `return_level_10y` with the interval of
@@ -71,6 +74,7 @@ def score_climate(
         )
     # Equal cells may be written with other last digits, by which xarray would tell them apart.
     reference = reference.assign_coords({n: x[n] for n in ("lat", "lon")})
+    x, reference, counts = _same_seasons(x, reference)
     areas = regions(coarsening.fine, static)
     rows = []
     for name in names:
@@ -82,8 +86,7 @@ def score_climate(
         members = x[name].transpose("member", "time", "lat", "lon")
         truth = reference[name].transpose("time", "lat", "lon")
         if not paired:
-            rows += [(name, *row) for row in _maps(members, truth, areas)]
-            rows += [(name, *row) for row in _means(members, truth, coarsening, areas["all"])]
+            rows += [(name, *row) for row in _free(members, truth, counts, coarsening, areas)]
         rows += [(name, *row) for row in _long(members, truth, areas["all"], seed)]
         if change is not None:
             rows += [(name, "all", *row) for row in change.rows(members, areas["all"])]
@@ -94,26 +97,44 @@ def score_climate(
     return table
 
 
-def _maps(x: xr.DataArray, o: xr.DataArray, areas: dict[str, NDArray[np.float64]]) -> Iterator[Row]:
-    """Give the rows that compare maps."""
-    mean = (x.mean(("member", "time"), dtype=np.float64) - o.mean("time", dtype=np.float64)).to_numpy()
-    tail = np.mean([_percentile(x.isel(member=m)) for m in range(x.sizes["member"])], axis=0) - _percentile(o)
+def _same_seasons(x: xr.Dataset, o: xr.Dataset) -> tuple[xr.Dataset, xr.Dataset, NDArray[np.int64]]:
+    """Keep the times of the seasons in common, and count those of the reference [time] as the ensemble has them."""
+    counts, common = season.alike(o["time"], x["time"])
+    if not common.any():
+        spans = [f"{str(t[0])[:10]} to {str(t[-1])[:10]}" for t in (ds["time"].to_numpy() for ds in (x, o))]
+        raise FinescaleError(
+            f"two climates need a month of the year in common: {' and '.join(spans)}; choose a reference with it"
+        )
+    return (
+        x if common.all() else x.isel(time=common),
+        o if counts.all() else o.isel(time=counts > 0),
+        counts[counts > 0],
+    )
+
+
+def _free(
+    x: xr.DataArray,
+    o: xr.DataArray,
+    counts: NDArray[np.int64],
+    coarsening: Coarsening,
+    areas: dict[str, NDArray[np.float64]],
+) -> Iterator[Row]:
+    """Give the rows of mean maps, tails, spectra and days, which paired hours have intervals for elsewhere."""
+    radial = spectrum.Radial.of(coarsening.fine)
+    once = np.ones(x.sizes["time"], dtype=np.int64)
+    members = [x.isel(member=m) for m in range(x.sizes["member"])]
+    ours = [_averages(member, once, radial) for member in members]
+    mean, true_power = _averages(o, counts, radial)
+    error = np.mean([map_ for map_, _ in ours], axis=0) - mean
+    tail = np.mean([_percentile(member, once) for member in members], axis=0) - _percentile(o, counts)
     for region, weights in areas.items():
-        yield region, "bias", float((mean * weights).sum()), NONE, NONE
+        yield region, "bias", float((error * weights).sum()), NONE, NONE
         found = extremes.percentile_errors(tail.ravel()[None], weights.ravel()[None])
         for metric, value in found.items():
             yield region, metric, float(value[0, 0]), NONE, NONE
-
-
-def _means(
-    x: xr.DataArray, o: xr.DataArray, coarsening: Coarsening, area: NDArray[np.float64]
-) -> Iterator[Row]:
-    """Give the rows of mean spectra and mean days of the whole domain."""
-    radial = spectrum.Radial.of(coarsening.fine)
-    members = [_power(x.isel(member=m), radial) for m in range(x.sizes["member"])]
-    powers = {"power": np.mean(members, axis=0)[None], "true_power": _power(o, radial)[None]}
+    powers = {"power": np.mean([power for _, power in ours], axis=0)[None], "true_power": true_power[None]}
     yield "all", "melr", float(spectrum.melr(powers, radial.wavelength)[0]), NONE, NONE
-    yield "all", "diurnal_rmse", cycles.cycle_error(x, o, area), NONE, NONE
+    yield "all", "diurnal_rmse", cycles.cycle_error(x, o, areas["all"], counts=counts), NONE, NONE
 
 
 def _long(x: xr.DataArray, o: xr.DataArray, area: NDArray[np.float64], seed: int) -> Iterator[Row]:
@@ -134,15 +155,19 @@ def _long(x: xr.DataArray, o: xr.DataArray, area: NDArray[np.float64], seed: int
 
 def _spells(x: xr.DataArray, o: xr.DataArray, area: NDArray[np.float64]) -> Iterator[Row]:
     """Share of days in spells beyond the reference's own 90th and 10th percentiles, ensemble less reference."""
-    true = cycles.daily_mean(o).to_numpy()
-    ours = [
-        cycles.daily_mean(x.isel(member=m)).transpose("day", "lat", "lon").to_numpy()
-        for m in range(x.sizes["member"])
-    ]
+    daily, truly = cycles.daily_mean(x), cycles.daily_mean(o)
+    counts, _ = season.alike(truly["day"], daily["day"])
+    follow, true_follow = cycles.follows(daily["day"]), cycles.follows(truly["day"])
+    ours = daily.transpose("member", "day", "lat", "lon").to_numpy()
+    true = truly.transpose("day", "lat", "lon").to_numpy()
     for metric, sign in (("hot_spell_days", 1.0), ("cold_spell_days", -1.0)):
-        limit = np.quantile(sign * true, 0.9, axis=0)
-        shares = [cycles.spells(sign * days, limit) / len(days) for days in (true, *ours)]
-        yield "all", metric, float(((np.mean(shares[1:], axis=0) - shares[0]) * area).sum()), NONE, NONE
+        flat = sign * true.reshape(len(true), -1)
+        limit = extremes.resampled_percentile(flat, np.arange(len(true)), counts[None], q=0.9)
+        limit = limit.reshape(area.shape)
+        shares = [cycles.in_spells(sign * days, limit, follows=follow).mean(axis=0) for days in ours]
+        theirs = cycles.in_spells(sign * true, limit, follows=true_follow)
+        share = np.mean(shares, axis=0) - np.average(theirs, axis=0, weights=counts)
+        yield "all", metric, float((share * area).sum()), NONE, NONE
 
 
 def _yearly_maxima(field: xr.DataArray) -> NDArray[np.float64]:
@@ -154,15 +179,20 @@ def _yearly_maxima(field: xr.DataArray) -> NDArray[np.float64]:
     return np.asarray(groups.max("time").sel(year=whole).transpose("year", ...).to_numpy(), dtype=np.float64)
 
 
-def _percentile(series: xr.DataArray) -> NDArray[np.float64]:
-    hours = np.ones(series.sizes["time"], dtype=bool)
-    one_day = np.zeros(hours.size, dtype=np.int64)
-    found = extremes.map_percentile(series, hours, one_day, np.ones((1, 1), dtype=np.int64))
+def _percentile(series: xr.DataArray, counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Give the 99th percentile [lat, lon] of a series whose times count so often [time]."""
+    every = np.ones(counts.size, dtype=bool)
+    found = extremes.map_percentile(series, every, np.arange(counts.size), counts[None])
     return np.asarray(found[0].reshape(series.shape[1:]))
 
 
-def _power(series: xr.DataArray, radial: spectrum.Radial) -> NDArray[np.float64]:
-    total = np.zeros(radial.wavelength.size)
+def _averages(
+    series: xr.DataArray, counts: NDArray[np.int64], radial: spectrum.Radial
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Give the mean map [lat, lon] and the mean power [K] of a series whose times count so often [time]."""
+    total, power = np.zeros(series.shape[1:]), np.zeros(radial.wavelength.size)
     for block in blocks(series.expand_dims("member")):
-        total += radial.power(series.isel(time=block).to_numpy()).sum(axis=0)
-    return np.asarray(total / series.sizes["time"])
+        values = series.isel(time=block).to_numpy()
+        total += np.tensordot(counts[block].astype(np.float64), values, 1)
+        power += counts[block] @ radial.power(values)
+    return total / counts.sum(), power / counts.sum()

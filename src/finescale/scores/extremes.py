@@ -30,7 +30,7 @@ def resampled_percentile(
     Args:
         values: Series of cells [T, C].
         day: The day of each hour [T].
-        weights: How often each day is drawn [B, D], the first row all ones.
+        weights: How often each day counts [B, D]: in the series itself first, then in each resampling of it.
         q: The percentile, in (0.5, 1).
         threads: Threads used.
 
@@ -40,6 +40,9 @@ def resampled_percentile(
     hours = values.shape[0]
     a_day = int(np.bincount(day).max())
     keep = min(hours, max(KEPT_DAYS * a_day, 4 * int(np.ceil((1 - q) * hours)) + 2))
+    # Where days count unevenly, the largest values may lie on those that count least.
+    lightest = np.cumsum(np.sort(weights[0][day]))
+    keep = max(keep, min(hours, 2 + int(np.searchsorted(lightest, (1 - q) * lightest[-1] + 1))))
     length = (weights @ np.bincount(day, minlength=weights.shape[1])).astype(np.float64)
     out = np.repeat(length[:, None], values.shape[1], axis=1)
     cuts = np.linspace(0, values.shape[1], threads + 1).astype(np.int64)

@@ -73,7 +73,7 @@ def _scored(
     """Score one method in one case: hour by hour where there is a truth, and as a climate."""
     ensemble = held(desk.open(f"ensemble-{method}-{case}"))
     named: dict[str, Any] = {"method": method, "case": case}
-    climate = _months(other, ensemble) if truth is None else truth.sel(time=ensemble["time"])
+    climate = other if truth is None else truth.sel(time=ensemble["time"])
     if truth is not None:
         errors = standard_errors(desk).get(case, {})
         yield judge(ensemble, climate, coarse=coarse, errors=errors, **named, **common)
@@ -91,11 +91,6 @@ def _duels(desk: Desk, case: str, truth: xr.Dataset) -> pd.DataFrame:
     }
     default = desk.setting("registry.method")
     return behind(found, default=default, case=case, resamples=resamples, seed=seed)
-
-
-def _months(ds: xr.Dataset, like: xr.Dataset) -> xr.Dataset:
-    """The months of the year that another series has."""
-    return ds.isel(time=np.isin(ds["time"].dt.month, np.unique(like["time"].dt.month)))
 
 
 def truth_by_case(desk: Desk) -> dict[str, xr.Dataset]:
