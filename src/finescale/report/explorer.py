@@ -77,7 +77,7 @@ def _case(case: Case, default: str, hours: int, static: xr.Dataset | None) -> di
     land = land_share(static)
     clock = case.truth["time"].to_numpy()[window]
     grid, coarse_grid = Grid.from_dataset(case.truth), Grid.from_dataset(case.coarse)
-    stamps = np.flatnonzero(np.isin(clock, case.coarse["time"].to_numpy()))
+    stamps = np.flatnonzero(case.truth.indexes["time"][window].isin(case.coarse.indexes["time"]))
     names = (
         [default, *(m for m in case.ensembles if m != default)]
         if default in case.ensembles

@@ -43,7 +43,7 @@ def fans(case: Case, method: str, points: dict[str, tuple[float, float]], *, hou
                     )
             axis.plot(x, members.mean(axis=0), color="#0072B2", linewidth=1.2, label="mean")
             axis.plot(x, truth, color="black", linewidth=1.2, label="truth")
-            stamps = np.flatnonzero(np.isin(clock, case.coarse["time"].to_numpy()))
+            stamps = np.flatnonzero(case.truth.indexes["time"][window].isin(case.coarse.indexes["time"]))
             if stamps.size:
                 seen = case.coarse[name].sel(time=clock[stamps])
                 axis.plot(

@@ -65,7 +65,7 @@ class Change:
         name = str(x.name)
         if name not in self.fine:
             return
-        seen = x.isel(time=np.isin(x["time"].to_numpy(), self.later["time"].to_numpy()))
+        seen = x.isel(time=x.indexes["time"].isin(self.later.indexes["time"]))
         known = self.later[name].sel(time=seen["time"])
         fine = area_mean(seen, area) - self.fine[name]
         coarse = area_mean(known, self.area) - self.coarse[name]

@@ -46,7 +46,7 @@ def coarse_misfit(
     )
     seen = coarsening.apply(lazy)[name].transpose("member", "time", "lat", "lon")
     known = coarse[name].transpose("time", "lat", "lon")
-    absent = ~np.isin(seen["time"].to_numpy(), known["time"].to_numpy())
+    absent = ~seen.indexes["time"].isin(known.indexes["time"])
     if absent.any():
         raise FinescaleError(
             f"the coarse input covers every observed hour of the ensemble: {int(absent.sum())} of "
