@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from finescale.grid.grid import Grid
 from finescale.report.case import Case
 from finescale.report.display import hour, shown
-from finescale.report.maps import land_share
+from finescale.scores.regions import LAND, land_share
 
 BUDGET = 24 * 2**20  # bytes of all fields before they are deflated
 LONGEST, SHORTEST = 72, 24
@@ -66,7 +66,7 @@ def unpacked(text: str, shape: tuple[int, int, int], low: float, high: float) ->
 
 def coastline(land: NDArray[np.floating]) -> list[list[int]]:
     """Give the sides between land and sea as [x0, y0, x1, y1] in cells, y counted from the south."""
-    is_land = land >= 0.5
+    is_land = land >= LAND
     upright = [[j + 1, i, j + 1, i + 1] for i, j in np.argwhere(is_land[:, 1:] != is_land[:, :-1]).tolist()]
     level = [[j, i + 1, j + 1, i + 1] for i, j in np.argwhere(is_land[1:] != is_land[:-1]).tolist()]
     return upright + level

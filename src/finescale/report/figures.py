@@ -15,6 +15,7 @@ from finescale.report.case import Case
 from finescale.report.diagnosis import Diagnosis, diagnose
 from finescale.report.display import style
 from finescale.report.places import places
+from finescale.scores.regions import land_share
 
 THREADS = 2  # ensembles read side by side; each is held in memory meanwhile
 
@@ -60,7 +61,7 @@ def case_figures(
         curves.temporal(case, found, looks),
         motion.motion(case, close),
     ]
-    track = tracks.tracks(case, looks, maps.land_share(static))
+    track = tracks.tracks(case, looks, land_share(static))
     return {
         "maps": [
             maps.hour_maps(case, name, default, other=baseline, static=static) for name in case.variables

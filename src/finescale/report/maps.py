@@ -16,6 +16,7 @@ from finescale.report.canvas import Picture, blank, picture
 from finescale.report.case import Case
 from finescale.report.diagnosis import Diagnosis
 from finescale.report.display import hour, shown
+from finescale.scores.regions import LAND, land_share
 
 Panel = tuple[str, NDArray[np.float64], Grid, str]  # title, values, grid, family of the scale
 
@@ -108,7 +109,7 @@ def _draw(panels: list[Panel], name: str, land: xr.DataArray | None) -> Figure:
         axis.locator_params(nbins=4)
         axis.set_aspect(1 / np.cos(np.deg2rad(float(np.mean(grid.lat)))))
         if land is not None:
-            axis.contour(land["lon"], land["lat"], land, levels=[0.5], colors="black", linewidths=0.7)
+            axis.contour(land["lon"], land["lat"], land, levels=[LAND], colors="black", linewidths=0.7)
         bar = figure.colorbar(image, ax=axis, location="bottom", shrink=0.9, aspect=30, pad=0.02)
         bar.set_label(show.unit if family == "field" else show.difference, fontsize=7)
         bar.ax.tick_params(labelsize=7)
@@ -117,12 +118,3 @@ def _draw(panels: list[Panel], name: str, land: xr.DataArray | None) -> Figure:
     for axis in axes[len(panels) :]:
         axis.set_visible(False)
     return figure
-
-
-def land_share(static: xr.Dataset | None) -> xr.DataArray | None:
-    """Give the share of land in [0, 1], whatever its unit, where there is a coast at all."""
-    if static is None or "sftlf" not in static:
-        return None
-    land = static["sftlf"].transpose("lat", "lon")
-    share = land / 100 if float(land.max()) > 1.5 else land
-    return share if float(share.min()) < 0.5 < float(share.max()) else None

@@ -12,6 +12,7 @@ from finescale.grid.grid import Grid
 from finescale.report.canvas import Picture, blank, picture
 from finescale.report.case import Case
 from finescale.report.display import hour
+from finescale.scores.regions import LAND
 from finescale.scores.storms import Storm, centres, offsets
 
 MEMBERS = 8  # more lines than that hide one another
@@ -69,7 +70,7 @@ def _panel(axis: Axes, case: Case, truth: Storm, method: str, colour: str, land:
     share = float(np.isfinite(away).mean())
     distance = f"{np.nanmean(away):.0f} km" if share else "nowhere"
     if land is not None:
-        axis.contour(land["lon"], land["lat"], land, levels=[0.5], colors="0.45", linewidths=0.8)
+        axis.contour(land["lon"], land["lat"], land, levels=[LAND], colors="0.45", linewidths=0.8)
     low = case.truth["psl"].isel(time=truth.hour).transpose("lat", "lon").to_numpy() / 100
     levels = np.arange(np.floor(low.min() / ISOBAR), np.ceil(low.max() / ISOBAR) + 1) * ISOBAR
     axis.contour(grid.lon, grid.lat, low, levels=levels, colors="0.6", linewidths=0.7, linestyles="dotted")
