@@ -83,6 +83,32 @@ def test_a_member_is_searched_for_the_same_storm_only():
     assert missed["storm_hits"] == 0.0 and np.isnan(missed["storm_track"]) and np.isnan(missed["storm_depth"])
 
 
+def test_the_wind_of_another_week_is_not_the_storms():
+    """Two gales of nearly the same strength, the second without a low; the member's second is the stronger."""
+    depth, track = np.full(24 * 90, np.nan), np.full((24 * 90, 2), np.nan)
+    depth[200:224], track[200:224] = 98_000 - 1000 * np.hanning(24), 50.0
+
+    def wind(first, second):
+        peak = np.full(depth.size, 10.0)
+        peak[200:224] += first * np.hanning(24)
+        peak[1700:1724] += second * np.hanning(24)
+        return peak
+
+    truth = storms.storm(depth, track, wind(20.0, 19.9), threshold=20.0)
+    assert 200 <= truth.wind_hour < 224 and 0 < truth.duration < 24
+    member = storms.storm(depth, track, wind(19.0, 20.5), threshold=20.0, like=truth)
+    errors = storms.compare([member], truth)
+    assert errors["storm_wind_time"] == 0 and errors["storm_wind"] == pytest.approx(1.0, abs=0.02)
+    same = storms.storm(depth, track, wind(20.0, 25.0), threshold=20.0, like=truth)
+    assert storms.compare([same], truth)["storm_duration"] == 0
+    calm = storms.storm(
+        np.full_like(depth, np.nan), np.full_like(track, np.nan), wind(20.0, 19.9), threshold=20.0
+    )
+    unknown = storms.compare([storms.storm(depth, track, wind(1.0, 1.0), like=calm)], calm)
+    assert {"storm_wind", "storm_wind_time", "storm_duration"} < set(unknown)
+    assert np.isnan(list(unknown.values())).all()
+
+
 def test_without_a_true_storm_there_is_nothing_to_be_right_about():
     nothing = found(np.full((20, 40, 50), 100_000.0), None)
     errors = storms.compare([found(low(4000)[0], None, like=nothing)], nothing)

@@ -83,7 +83,10 @@ ENSEMBLE_ONLY = (
 NEEDS_MEMBERS = dict.fromkeys(ENSEMBLE_ONLY, 2)
 # Why a metric other than those can be missing.
 REASONS = {
-    "storm_hits": "the truth has no low inside the domain: no storm crosses it",
+    **dict.fromkeys(
+        ("storm_hits", "storm_wind", "storm_wind_time", "storm_duration"),
+        "the truth has no low inside the domain: no storm crosses it",
+    ),
     **dict.fromkeys(
         ("storm_depth", "storm_time", "storm_track"),
         "no low inside the domain, in the truth or in any member",

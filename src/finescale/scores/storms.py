@@ -7,7 +7,7 @@ uphill. A minimum on the rim belongs to a low outside, whose place and depth nob
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,17 +27,17 @@ class Storm:
         hour: Position of its hour, -1 without one.
         track: Latitude and longitude of the centre in every hour of the series [T, 2], degrees; NaN where no low is
             inside the domain.
-        wind: Strongest wind [m s-1], NaN without wind.
-        wind_hour: Position of its hour, -1 without wind.
-        duration: Hours in which some cell is above the wind threshold.
+        wind: Strongest wind of the storm [m s-1], NaN without wind or without a true storm.
+        wind_hour: Position of its hour, -1 without one.
+        duration: Hours of the storm in which some cell is above the wind threshold, -1 without wind.
     """
 
     depth: float
     hour: int
     track: NDArray[np.float64]
-    wind: float
-    wind_hour: int
-    duration: int
+    wind: float = float("nan")
+    wind_hour: int = -1
+    duration: int = -1
 
     @property
     def hours(self) -> slice:
@@ -49,6 +49,13 @@ class Storm:
         while last < min(inside.size, self.hour + REACH + 1) and inside[last]:
             last += 1
         return slice(first, last)
+
+    @property
+    def around(self) -> slice:
+        """The hours in which a storm is this one: its own, and REACH before and after; none without a low."""
+        if self.hour < 0:
+            return slice(0, 0)
+        return slice(max(0, self.hours.start - REACH), self.hours.stop + REACH)
 
 
 def centres(psl: NDArray[np.floating], grid: Grid) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -82,6 +89,8 @@ def storm(
 ) -> Storm:
     """Put a storm together from what is left of each hour.
 
+    Its wind is that of the hours of the true storm, and REACH before and after, in the truth as in a member.
+
     Args:
         depth: Depth of the low inside the domain [T], Pa, NaN without one.
         track: Its place [T, 2].
@@ -89,19 +98,24 @@ def storm(
         threshold: Speed that counts for the duration, m s-1.
         like: The true storm: only its hours, and REACH before and after, are searched for the low.
     """
-    searched = depth.copy()
+    searched = depth if like is None else np.full_like(depth, np.nan)
     if like is not None:
-        true = like.hours if like.hour >= 0 else slice(0, 0)
-        searched[: max(0, true.start - REACH)] = np.nan
-        searched[true.stop + REACH if true.stop else 0 :] = np.nan
+        searched[like.around] = depth[like.around]
     found = bool(np.isfinite(searched).any())
-    return Storm(
+    low = Storm(
         depth=float(np.nanmin(searched)) if found else float("nan"),
         hour=int(np.nanargmin(searched)) if found else -1,
         track=track,
-        wind=float("nan") if peak is None else float(peak.max()),
-        wind_hour=-1 if peak is None else int(peak.argmax()),
-        duration=0 if peak is None else int((peak > threshold).sum()),
+    )
+    if peak is None:
+        return low
+    within = (like or low).around
+    windy = peak[within]
+    return replace(
+        low,
+        wind=float(windy.max()) if windy.size else float("nan"),
+        wind_hour=within.start + int(windy.argmax()) if windy.size else -1,
+        duration=int((windy > threshold).sum()),
     )
 
 
@@ -111,8 +125,9 @@ def compare(found: Sequence[Storm], truth: Storm) -> dict[str, float]:
     Returns:
         Mean absolute errors over the members that have the storm: `storm_depth` [Pa], `storm_time` [h], `storm_track`
         [km] (distance of the centres over the true storm's hours in which both have one), and `storm_hits`, the
-        share of the members' hours in which they have one then; NaN where the truth has no low inside the domain, the
-        errors also where no member has. Of all members `storm_wind` [m s-1], `storm_wind_time`, `storm_duration` [h].
+        share of the members' hours in which they have one then; of all members `storm_wind` [m s-1],
+        `storm_wind_time` and `storm_duration` [h]. All are NaN where the truth has no low inside the domain, the errors
+        of the low also where no member has.
     """
     errors = dict.fromkeys(("storm_depth", "storm_time", "storm_track", "storm_hits"), float("nan"))
     if truth.hour >= 0:
@@ -122,6 +137,8 @@ def compare(found: Sequence[Storm], truth: Storm) -> dict[str, float]:
         errors["storm_depth"] = _mean([abs(s.depth - truth.depth) for s in met])
         errors["storm_time"] = _mean([abs(s.hour - truth.hour) for s in met])
         errors["storm_track"] = _mean(away[np.isfinite(away)] / 1000)
+    if truth.duration >= 0:
+        errors |= dict.fromkeys(("storm_wind", "storm_wind_time", "storm_duration"), float("nan"))
     if truth.wind_hour >= 0:
         errors["storm_wind"] = _mean([abs(s.wind - truth.wind) for s in found])
         errors["storm_wind_time"] = _mean([abs(s.wind_hour - truth.wind_hour) for s in found])
