@@ -5,6 +5,7 @@ import pytest
 import xarray as xr
 
 from finescale.scores import cycles
+from finescale.scores import hourly as hourly_pass
 
 
 def hourly(values, start="2001-01-01", calendar="standard"):
@@ -24,6 +25,25 @@ def test_the_cycle_of_the_day_is_compared_without_its_mean():
     x = hourly(290 + 4 * np.sin(2 * np.pi * t / 24)).expand_dims("member")
     assert cycles.cycle_error(x, o, AREA) == pytest.approx(1 / np.sqrt(2), rel=1e-6)
     assert cycles.cycle_error(o.expand_dims("member") + 3, o, AREA) == pytest.approx(0, abs=1e-9)
+
+
+def test_a_mean_cycle_is_that_of_the_hours_block_by_block(monkeypatch):
+    x = hourly(np.random.default_rng(0).normal(size=50), start="2001-01-01T05").expand_dims(member=3)
+    x = x + np.arange(3)[:, None, None, None]
+    expected = np.stack([x.isel(time=x["time"].dt.hour == h).mean("time") for h in range(24)], axis=1)
+    for size in (2**20, 8 * 18 * 7):
+        monkeypatch.setattr(hourly_pass, "BLOCK_BYTES", size)
+        hours, found = cycles.mean_cycle(x, "hour")
+        np.testing.assert_array_equal(hours, np.arange(24))
+        np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+def test_members_with_opposite_errors_do_not_mend_one_another():
+    t = np.arange(24 * 5)
+    wave = np.sin(2 * np.pi * t / 24)
+    o = hourly(280 + 5 * wave)
+    x = xr.concat([o + 3 * hourly(wave), o - 3 * hourly(wave)], "member")
+    assert cycles.cycle_error(x, o, AREA) == pytest.approx(3 / np.sqrt(2), rel=1e-6)
 
 
 @pytest.mark.parametrize(

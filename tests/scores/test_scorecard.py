@@ -7,6 +7,7 @@ import xarray as xr
 
 from finescale.errors import FinescaleError
 from finescale.scores import extremes, floor, hourly, metrics, scorecard, table
+from finescale.scores.climate import score_climate
 
 
 @pytest.fixture
@@ -34,6 +35,19 @@ def test_the_table_has_the_promised_columns_classes_and_metrics(card, fields, co
     assert promised <= set(found["metric"])
     assert found["value"].notna().all()
     assert not found.duplicated(["variable", "region", "hours", "metric"]).any()
+
+
+def test_the_cycle_of_the_day_of_paired_hours_is_scored_as_that_of_a_climate(card, fields, coarsening, pick):
+    """Opposite errors of two members, in the northern half alone."""
+    o = fields(0, spread=0.1)
+    wave = np.sin(2 * np.pi * o["time"].dt.hour / 24) * (o["lat"] > 47.55)
+    x = xr.concat([o + 3 * wave, o - 3 * wave], "member")
+    x["tas"] = x["tas"].transpose("member", "time", "lat", "lon").astype(np.float32).assign_attrs(units="K")
+    north = coarsening.fine.area[np.asarray(coarsening.fine.lat) > 47.55].sum()
+    found = pick(card(x, o), "diurnal_rmse")
+    assert found == pytest.approx(3 * np.sqrt(north / 2), rel=1e-5)
+    free = score_climate(x, o, method="m", case="free", static=None, coarsening=coarsening)
+    assert pick(free, "diurnal_rmse") == pytest.approx(found, rel=1e-6)
 
 
 def test_values_equal_a_computation_by_hand(card, fields, coarsening, static, pick):

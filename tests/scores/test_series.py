@@ -68,20 +68,17 @@ def test_correlations_between_variables_equal_numpy():
 def test_traces_do_not_depend_on_the_blocks():
     rng = np.random.default_rng(5)
     x, o = rng.normal(size=(3, 50, 6, 7)), rng.normal(size=(50, 6, 7))
-    clock = (np.arange(50) + 5) % 24
     results = []
     for step in (50, 13, 1):
-        traces = Traces((6, 7), clock)
+        traces = Traces((6, 7))
         found = [traces.add(x[:, a : a + step], o[a : a + step]) for a in range(0, 50, step)]
         steps = np.concatenate([f["increment"] for f in found])
-        results.append((steps, *traces.points(), *traces.clouds(2.0), *traces.cycles()))
+        results.append((steps, *traces.points(), *traces.clouds(2.0)))
     for other in results[1:2]:
         for one, two in zip(results[0], other, strict=True):
             np.testing.assert_allclose(one, two, rtol=1e-10, atol=1e-12)
     steps = results[0][0]
     np.testing.assert_allclose(steps[1:], (np.diff(x, axis=1) ** 2).mean(axis=(0, 2, 3)), rtol=1e-10)
-    cycle = np.stack([o[clock == h].mean(axis=0).ravel() for h in range(24)])
-    np.testing.assert_allclose(results[0][6], cycle - cycle.mean(axis=0), rtol=1e-9, atol=1e-12)
 
 
 def test_points_lie_inside_and_are_distinct():

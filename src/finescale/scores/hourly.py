@@ -32,7 +32,6 @@ class Hourly:
         depth: Band depths of truth and members [T, M + 1].
         points: Series of members and truth at a few cells, [M, T, P] and [T, P].
         clouds: Projections of members and truth in standard deviations of the truth, [M, T, D] and [T, D].
-        cycles: Mean cycle of the day of all members and of the truth, about its own mean, [24, cells] each.
     """
 
     regional: Means
@@ -42,7 +41,6 @@ class Hourly:
     depth: NDArray[np.float64]
     points: Pair
     clouds: Pair
-    cycles: Pair
 
 
 def reduce(
@@ -68,7 +66,7 @@ def reduce(
     radial = spectrum.Radial.of(coarsening.fine)
     seams = steps.seam_masks(*coarsening.fine.shape, coarsening.coarse.shape)
     limits = exceedance.thresholds(o)
-    traces = Traces(coarsening.fine.shape, o["time"].dt.hour.to_numpy())
+    traces = Traces(coarsening.fine.shape)
     regional: list[Means] = []
     whole: list[Means] = []
     for block in blocks(x):
@@ -143,5 +141,4 @@ def _joined(regional: list[Means], whole: list[Means], traces: Traces, seed: int
         depth=depth,
         points=traces.points(),
         clouds=traces.clouds(float(np.sqrt(variance)) or 1.0),
-        cycles=traces.cycles(),
     )

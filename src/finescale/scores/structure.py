@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from finescale.grid.coarsening import Coarsening
 from finescale.grid.grid import Grid
-from finescale.scores import distance, metrics, physics, series, spectrum, storms, waves
+from finescale.scores import cycles, distance, metrics, physics, series, spectrum, storms, waves
 from finescale.scores.bootstrap import DayBootstrap, Means
 from finescale.scores.hourly import Hourly, blocks
 from finescale.scores.hours import Hours
@@ -58,8 +58,8 @@ def variable_rows(
     if observed.any():
         yield ("all", "observed", "ssim", *bootstrap.interval(_ssim(x, o, observed, bootstrap)))
     yield ("all", "all", "spacetime_melr", *bootstrap.interval(_spacetime(x, o, bootstrap)))
-    difference = part.cycles[0] - part.cycles[1]
-    yield ("all", "all", "diurnal_rmse", float(np.sqrt(np.nanmean(difference**2))), NONE, NONE)
+    error = cycles.cycle_error(x, o, Grid.from_dataset(o).area)
+    yield ("all", "all", "diurnal_rmse", error, NONE, NONE)
 
 
 def joint_rows(

@@ -1,4 +1,4 @@
-"""What is kept of the fields while they stream by: points, projections, the cycle of the day, steps in time."""
+"""What is kept of the fields while they stream by: points, projections, steps in time."""
 
 from __future__ import annotations
 
@@ -14,20 +14,12 @@ Pair = tuple[NDArray[np.floating], NDArray[np.floating]]
 class Traces:
     """Gathers, block after block, what later scores need of the whole series."""
 
-    def __init__(self, shape: tuple[int, int], clock: NDArray[np.int64]) -> None:
-        """Begin with nothing.
-
-        Args:
-            shape: Rows and columns of the grid.
-            clock: Hour of the day of every hour of the series [T].
-        """
+    def __init__(self, shape: tuple[int, int]) -> None:
+        """Begin with nothing on a grid of so many rows and columns."""
         self._cells = series.point_cells(shape)
         self._directions = distance.directions(shape[0] * shape[1])
-        self._clock = clock
-        self._seen = 0
         self._points: list[Pair] = []
         self._clouds: list[Pair] = []
-        self._sums = (np.zeros((24, shape[0] * shape[1])), np.zeros((24, shape[0] * shape[1])))
         self._last: Pair | None = None
 
     def add(self, x: NDArray[np.floating], o: NDArray[np.floating]) -> Means:
@@ -42,12 +34,8 @@ class Traces:
             the series has none and gets that of the second.
         """
         flat = x.reshape(*x.shape[:2], -1), o.reshape(o.shape[0], -1)
-        hours = slice(self._seen, self._seen + o.shape[0])
-        self._seen = hours.stop
         self._points.append((flat[0][..., self._cells], flat[1][..., self._cells]))
         self._clouds.append((flat[0] @ self._directions, flat[1] @ self._directions))
-        for total, fields in zip(self._sums, (flat[0].mean(axis=0, dtype=np.float64), flat[1]), strict=True):
-            np.add.at(total, self._clock[hours], fields)
         before = self._last or (flat[0][:, :1], flat[1][:1])
         found = {
             "increment": _changes(before[0], flat[0]).mean(axis=0),
@@ -67,12 +55,6 @@ class Traces:
         """Projections of members [M, T, D] and truth [T, D], in units of the scale."""
         x, o = _chained(self._clouds)
         return x / scale, o / scale
-
-    def cycles(self) -> Pair:
-        """Mean cycle of the day of members and truth [24, cells], about its mean; NaN at hours that never came."""
-        counts = np.bincount(self._clock, minlength=24)[:, None]
-        means = [total / np.where(counts > 0, counts, np.nan) for total in self._sums]
-        return means[0] - np.nanmean(means[0], axis=0), means[1] - np.nanmean(means[1], axis=0)
 
 
 def _changes(before: NDArray[np.floating], fields: NDArray[np.floating]) -> NDArray[np.float64]:
