@@ -5,12 +5,14 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
+from matplotlib import colormaps
 from PIL import Image
 
 from finescale.report import animation, figures, motion, tracks
 from finescale.report.canvas import FEW, blank, key
 from finescale.report.case import Case
-from finescale.report.display import style
+from finescale.report.display import shown, style
 from finescale.report.mending import mending
 
 METHODS = [
@@ -89,6 +91,26 @@ def test_the_film_runs_through_the_storm_and_is_the_same_every_time(case, tmp_pa
         first = np.asarray(film.convert("RGB")).copy()
         film.seek(animation.HOURS // 2)
         assert not np.array_equal(first, np.asarray(film.convert("RGB")))
+
+
+def test_a_colour_of_the_film_means_the_same_in_every_hour(truth, coarsening, tmp_path):
+    """The middle of the film is cold; its first and last hours are ten degrees warmer and colder."""
+    hours = np.arange(truth.sizes["time"])
+    level = 10 * np.sin(2 * np.pi * (hours - 9) / 24)[:, None, None] + 280 + np.zeros(truth["tas"].shape)
+    level[0, 0], level[-1, 0] = 260.0, 300.0
+    data = {"tas": (truth["tas"].dims, level.astype(np.float32), {"units": "K"})}
+    made = xr.Dataset(data, coords=truth.coords)
+    case = Case("x", made, coarsening.apply(made), {"ours": made})
+    window, show = case.window(animation.HOURS), shown("tas")
+    shades = np.asarray(colormaps["viridis"](np.linspace(0, 1, 1000))[:, :3] * 255)
+    true = show.convert(made["tas"].isel(time=window).to_numpy())
+    low, high = show.scale([true])
+    with Image.open(animation.animate(case, "ours", tmp_path)) as film:
+        for t in range(film.n_frames):
+            film.seek(t)
+            pixel = np.asarray(film.convert("RGB"), dtype=float)[2 * animation.BAND + 60, 100]
+            value = low + (high - low) * np.abs(shades - pixel).sum(axis=1).argmin() / 999
+            assert value == pytest.approx(true[t, 5, 8], abs=0.01 * (high - low))
 
 
 def test_thirteen_methods_keep_apart_and_their_names_leave_the_lines_free(case):

@@ -16,6 +16,7 @@ HOURS = 37
 WIDTH = 200  # pixels of a panel
 PAUSE = 160  # milliseconds of a frame
 BAND = 16  # pixels of text above the panels
+WHITE, BLACK, SHADES = 0, 1, 254  # of the palette: the first two, and the rest
 
 
 def animate(case: Case, method: str, folder: Path) -> Path:
@@ -39,32 +40,37 @@ def animate(case: Case, method: str, folder: Path) -> Path:
     for m, fields in enumerate(members.transpose("member", "time", "lat", "lon").to_numpy()):
         panels[f"{method} {m + 1}"] = show.convert(fields)
     low, high = show.scale([truth])
+    # One palette for all frames: colours must mean the same in every hour.
+    palette = _palette(show.colours)
     frames = [
-        _frame(
-            {k: v[t] for k, v in panels.items()}, f"{show.label}, {hour(when)} UTC", show.colours, low, high
-        )
+        _frame({k: v[t] for k, v in panels.items()}, f"{show.label}, {hour(when)} UTC", palette, low, high)
         for t, when in enumerate(clock)
     ]
-    # One palette for all frames: colours must mean the same in every hour.
-    palette = frames[len(frames) // 2].quantize(colors=255, dither=Image.Dither.NONE)
-    drawn = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
     path = folder / f"storm-{case.name}.gif"
-    drawn[0].save(path, save_all=True, append_images=drawn[1:], duration=PAUSE, loop=0, optimize=False)
+    frames[0].save(path, save_all=True, append_images=frames[1:], duration=PAUSE, loop=0, optimize=False)
     return path
 
 
+def _palette(colours: str) -> bytes:
+    """Give the 256 colours of the film: white, black, and a colour map in SHADES steps."""
+    steps = colormaps[colours](np.linspace(0, 1, SHADES), bytes=True)[:, :3]
+    return bytes([255, 255, 255, 0, 0, 0]) + np.ascontiguousarray(steps).tobytes()
+
+
 def _frame(
-    panels: dict[str, NDArray[np.float64]], title: str, colours: str, low: float, high: float
+    panels: dict[str, NDArray[np.float64]], title: str, palette: bytes, low: float, high: float
 ) -> Image.Image:
-    """Put the panels of one hour side by side under their names."""
+    """Put the panels of one hour side by side under their names, in numbers of the palette."""
     rows, columns = panels["truth"].shape
     height = round(WIDTH * rows / columns)
-    frame = Image.new("RGB", (len(panels) * (WIDTH + 4) - 4, height + 2 * BAND), "white")
+    frame = Image.new("P", (len(panels) * (WIDTH + 4) - 4, height + 2 * BAND), WHITE)
+    frame.putpalette(palette)
     pen = ImageDraw.Draw(frame)
-    pen.text((2, 2), title, fill="black")
+    pen.text((2, 2), title, fill=BLACK)
     for k, (label, values) in enumerate(panels.items()):
-        rgb = colormaps[colours](np.clip((values[::-1] - low) / (high - low), 0, 1), bytes=True)[..., :3]
-        image = Image.fromarray(np.ascontiguousarray(rgb)).resize((WIDTH, height), Image.Resampling.NEAREST)
-        frame.paste(image, (k * (WIDTH + 4), 2 * BAND))
-        pen.text((k * (WIDTH + 4) + 2, BAND + 2), label, fill="black")
+        step = np.rint(np.clip((values[::-1] - low) / (high - low), 0, 1) * (SHADES - 1))
+        image = Image.fromarray((step + 2).astype(np.uint8))
+        image.putpalette(palette)
+        frame.paste(image.resize((WIDTH, height), Image.Resampling.NEAREST), (k * (WIDTH + 4), 2 * BAND))
+        pen.text((k * (WIDTH + 4) + 2, BAND + 2), label, fill=BLACK)
     return frame
