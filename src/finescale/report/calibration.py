@@ -12,7 +12,7 @@ from finescale.report.canvas import Picture, blank, picture
 from finescale.report.case import Case
 from finescale.report.curves import Found, Looks
 from finescale.report.display import shown
-from finescale.scores import vectors
+from finescale.scores import exceedance, vectors
 
 Shares = Mapping[str, Mapping[str, NDArray[np.float64]]]  # method -> variable -> share of each rank
 TOGETHER = "all variables"
@@ -61,7 +61,7 @@ def reliability(case: Case, found: Found, looks: Looks) -> Picture | None:
     figure = blank(2.6 * len(names) + 0.5, 2.9)
     axes = figure.subplots(1, len(names), squeeze=False, sharey=True)[0]
     for axis, name in zip(axes, names, strict=True):
-        axis.plot([0, 1], [0, 1], color="black", linewidth=1)
+        axis.plot([0, 1], [0, 1], color="0.7", linewidth=1)
         for method, by_name in chosen.items():
             count, event = by_name[name].reliability
             share = np.arange(count.size) / (count.size - 1)
@@ -75,6 +75,8 @@ def reliability(case: Case, found: Found, looks: Looks) -> Picture | None:
                 label=method,
                 **looks[method],
             )
+            fair = exceedance.calibrated_reliability(by_name[name].reliability)
+            axis.plot(share[often], fair[often], color=looks[method]["color"], linestyle=":", linewidth=1)
         axis.set_title(shown(name).label, fontsize=9)
         axis.set_xlabel("share of members above", fontsize=8)
         axis.tick_params(labelsize=7)
@@ -84,9 +86,11 @@ def reliability(case: Case, found: Found, looks: Looks) -> Picture | None:
     return picture(
         figure,
         f"reliability-{case.name}",
-        alt=f"Reliability of exceeding the 90th percentile of each cell: {', '.join(chosen)} against the diagonal.",
-        caption="When so many members are above the 90th percentile, the truth should be above it as often: on the "
-        "diagonal. Flatter than the diagonal: the ensemble is too sure.",
+        alt=f"Reliability of exceeding the 90th percentile of each cell: {', '.join(chosen)}, each against what "
+        "it would be were the truth one of its members.",
+        caption="When so many members are above the 90th percentile, the truth should be above it as often as the "
+        "dotted line of the same colour says: there it would be were it one more member, on the grey diagonal with "
+        "endless members. Flatter than the dotted line: the ensemble is too sure.",
     )
 
 

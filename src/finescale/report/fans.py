@@ -9,6 +9,8 @@ from finescale.report.canvas import Picture, blank, picture
 from finescale.report.case import Case
 from finescale.report.display import hour, shown
 
+LEVELS = (0.5, 0.9)
+
 
 def fans(case: Case, method: str, points: dict[str, tuple[float, float]], *, hours: int = 120) -> Picture:
     """Draw the ensemble fan of one method around the storm at chosen points.
@@ -31,15 +33,16 @@ def fans(case: Case, method: str, points: dict[str, tuple[float, float]], *, hou
             members = show.convert(_at(case.ensembles[method][name].isel(time=window), lat, lon))
             truth = show.convert(_at(case.truth[name].isel(time=window), lat, lon))
             if len(members) > 1:
-                for low, high, shade in ((0.05, 0.95, 0.2), (0.25, 0.75, 0.35)):
-                    bounds = np.quantile(members, [low, high], axis=0)
+                for level, shade in zip(LEVELS, (0.35, 0.2), strict=True):
+                    sides = [(1 - level) / 2, (1 + level) / 2]
+                    bounds = np.quantile(members, sides, axis=0, method="weibull")
                     axis.fill_between(
                         x,
                         *bounds,
                         color="#0072B2",
                         alpha=shade,
                         linewidth=0,
-                        label=f"{round(100 * (high - low))} % of members",
+                        label=f"{100 * attained(level, len(members)):.0f} % of truths",
                     )
             axis.plot(x, members.mean(axis=0), color="#0072B2", linewidth=1.2, label="mean")
             axis.plot(x, truth, color="black", linewidth=1.2, label="truth")
@@ -68,7 +71,25 @@ def fans(case: Case, method: str, points: dict[str, tuple[float, float]], *, hou
         alt=f"Time series of truth, coarse input and the ensemble of {method} around the storm at "
         + ", ".join(points)
         + ".",
-        caption="Half of the time the truth should run in the dark band, nine tenths of the time in the light one.",
+        caption=_caption(case.ensembles[method].sizes["member"]),
+    )
+
+
+def attained(level: float, members: int) -> float:
+    """Give how often the truth lies between the bounds of a level when it could be one of the members.
+
+    Ranks split the truths evenly (Weibull): M members bound (M - 1) / (M + 1) of them at most.
+    """
+    return min(level, (members - 1) / (members + 1))
+
+
+def _caption(members: int) -> str:
+    if members < 2:
+        return "One member has no spread to be judged."
+    inner, outer = (f"{100 * attained(level, members):.0f} %" for level in LEVELS)
+    return (
+        f"In a calibrated ensemble of {members} members the truth runs in the dark band about {inner} of the time, and "
+        f"in the light one {outer}."
     )
 
 

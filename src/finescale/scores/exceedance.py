@@ -102,3 +102,20 @@ def reliability(
     return np.stack(
         [np.bincount(above.ravel(), weights=w.ravel(), minlength=members + 1) for w in (weight, event)]
     )
+
+
+def calibrated_reliability(found: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Give how often the event would come with k members above were the truth one more member [M + 1].
+
+    A few members are above by chance more often than the truth: only with endless ones is it k / M. How many of the
+    M + 1 series are above is counted; each of them is then the truth equally often.
+
+    Args:
+        found: As `reliability` gives it.
+    """
+    count, event = found
+    ranks = np.arange(count.size + 1)
+    of_all = np.append(count - event, 0.0) + np.insert(event, 0, 0.0)
+    above, below = (of_all * ranks)[1:], (of_all * ranks[::-1])[:-1]
+    with np.errstate(invalid="ignore"):
+        return np.asarray(above / (above + below))
