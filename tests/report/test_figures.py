@@ -9,7 +9,7 @@ import xarray as xr
 from matplotlib import colormaps
 from PIL import Image
 
-from finescale.report import animation, figures, motion, tracks
+from finescale.report import animation, figures, maps, motion, tracks
 from finescale.report.canvas import FEW, blank, key
 from finescale.report.case import Case
 from finescale.report.display import shown, style
@@ -34,7 +34,7 @@ def test_a_moved_storm_is_as_far_off_as_it_was_moved(truth, coarsening):
     here = lows(truth, 3)
     members = {"same": here, "east": lows(truth, 3, 4), "rim": lows(truth, 3, row=0)}
     case = Case("perfect", here, coarsening.apply(here), members)
-    assert case.storm_hour == 45
+    assert case.storm_hour == 45 and case.moment == "The hour at which the storm is deepest"
     alt = tracks.tracks(case, style(list(members)), None).alt
     found = dict(re.findall(r"(same|east) (\d+) km in 100 %", alt))
     degrees = 4 * 0.15 * np.cos(np.deg2rad(truth["lat"].values[5]))
@@ -50,18 +50,24 @@ def test_a_case_without_a_storm_says_so(truth, coarsening):
         "No storm crosses the domain in the case calm"
     )
     assert case.storm_hour == 45  # the lowest pressure all the same
+    assert case.moment == "The hour of the lowest pressure; the low it belongs to lies outside"
 
 
 def test_no_pressure_no_track(case):
     dry = Case("x", case.truth[["tas"]], case.coarse[["tas"]], {"ours": case.ensembles["ours"][["tas"]]})
     assert tracks.tracks(dry, style(["ours"]), None) is None
+    caption = maps.hour_maps(dry, "tas", "ours", other=None, static=None).caption
+    assert caption.startswith("The hour of the largest value of temperature at 2 m. Members")
 
 
 def test_a_method_twice_as_lively_has_four_times_the_power(case):
     double = case.truth.map(lambda v: 2 * v, keep_attrs=True)
     made = Case("x", case.truth, case.coarse, {"double": double, "same": case.truth})
-    alt = motion.motion(made, ["double", "same"]).alt
-    assert "double 4.00, same 1.00" in alt
+    picture = motion.motion(made, ["double", "same"])
+    assert "double 4.00, same 1.00" in picture.alt
+    assert (
+        "Small and fast is to the upper right" in picture.caption
+    )  # short waves right, short periods on top
     short = Case("x", case.truth.isel(time=slice(0, 47)), case.coarse, {"same": case.truth})
     assert motion.motion(short, ["same"]) is None
 

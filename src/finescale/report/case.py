@@ -11,6 +11,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from finescale.grid.grid import Grid
+from finescale.report.display import shown
 from finescale.scores import storms
 from finescale.scores.storms import Storm
 
@@ -71,6 +72,15 @@ class Case:
         if "psl" in names:
             return int(np.concatenate([v.min(axis=(1, 2)) for v in self._blocks("psl")]).argmin())
         return int(np.concatenate([v.max(axis=(1, 2)) for v in self._blocks(names[0])]).argmax())
+
+    @property
+    def moment(self) -> str:
+        """What the hour worth looking at is, in words."""
+        if self.storm is None:
+            return f"The hour of the largest value of {shown(self.variables[0]).label}"
+        if self.storm.hour < 0:
+            return "The hour of the lowest pressure; the low it belongs to lies outside"
+        return "The hour at which the storm is deepest"
 
     def _blocks(self, name: str) -> Iterator[NDArray[np.floating]]:
         values = self.truth[name].transpose("time", "lat", "lon")

@@ -98,6 +98,6 @@ def temporal(case: Case, found: Found, looks: Looks) -> Picture | None:
         f"temporal-{case.name}",
         alt=f"Power of the variations at points by period. {shown(names[0]).label}, periods of 2 to 3 hours against "
         "the truth: " + ", ".join(f"{m} {v:.2f}" for m, v in fast.items()) + ".",
-        caption="How much happens within days and hours at a point. A fall below the truth left of the coarse step "
+        caption="How much happens within days and hours at a point. A fall below the truth right of the coarse step "
         "is weather between the observed hours that a method does not make.",
     )

@@ -61,8 +61,8 @@ def hour_maps(case: Case, name: str, method: str, *, other: str | None, static: 
         f"maps-{case.name}-{name}",
         alt=f"Maps of {show.label} at {hour(when)}: {', '.join(p[0] for p in panels)}. Truth from "
         f"{truth.min():.1f} to {truth.max():.1f} {show.unit}; largest error of the mean {worst:.1f} {show.unit}.",
-        caption="The hour at which the storm is deepest. Members should look like the truth, and differ from one "
-        "another where the coarse input leaves room; the spread should be large where the error is.",
+        caption=f"{case.moment}. Members should look like the truth, and differ from one another where the coarse "
+        "input leaves room; the spread should be large where the error is.",
     )
 
 

@@ -74,7 +74,7 @@ def motion(case: Case, methods: list[str]) -> Picture | None:
         alt="Space-time spectra of the truth and ratios to it. Median ratio at periods up to six hours: "
         + ", ".join(f"{m} {np.median(v):.2f}" for m, v in fast.items())
         + ".",
-        caption="Small and fast is to the lower right; the truth is in squares of the units of the maps. White is "
+        caption="Small and fast is to the upper right; the truth is in squares of the units of the maps. White is "
         "right; orange or violet patches there are structures "
         "that change too slowly or flicker between hours.",
     )
