@@ -46,6 +46,10 @@ def test_the_same_climate_in_other_years_has_little_error(card, coarsening, pick
     assert pick(found, "melr") < 0.1
     assert abs(pick(found, "hot_spell_days")) < 0.1
     why = unavailable(found).set_index("metric")["reason"]
+    assert {why[m] for m in ("bias", "p99_mae", "melr")} == {
+        "a climate without paired hours has no interval here"
+    }
+    assert why["diurnal_rmse"] == "one number for the whole period has no interval"
     assert np.isnan(pick(found, "return_level_10y"))
     assert why["return_level_10y"] == "it needs five whole years"
     assert why["annual_rmse"] == "it needs every month of a year"

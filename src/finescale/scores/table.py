@@ -67,8 +67,15 @@ def unavailable(table: pd.DataFrame) -> pd.DataFrame:
     reason[table["value"].isna() & (reason == "")] = "the truth does not vary"
     open_ended = table["value"].notna() & table["low"].isna()
     reason[open_ended] = f"an interval needs {MIN_DAYS} days or more"
+    reason[open_ended & ~_hour_by_hour(table)] = "a climate without paired hours has no interval here"
     reason[open_ended & table["metric"].isin(WITHOUT_INTERVAL)] = (
         "one number for the whole period has no interval"
     )
     found = table[["method", "case", "metric"]].assign(reason=reason)
     return found[reason != ""].drop_duplicates(ignore_index=True)
+
+
+def _hour_by_hour(table: pd.DataFrame) -> pd.Series:
+    """Say of every line whether its method and case have scores of paired hours."""
+    side = [table["method"], table["case"]]
+    return (table["metric"] == "crps").groupby(side).transform("any")
