@@ -91,6 +91,19 @@ def test_the_table_does_not_depend_on_blocks_threads_or_dask(card, fields, monke
     pd.testing.assert_frame_equal(whole, blocks, rtol=1e-9)
 
 
+def test_on_a_large_grid_no_score_is_lost(card, fields, monkeypatch):
+    """One hour of all members fills a block; what needs the hour before is there all the same."""
+    names = ("psl", "tas", "uas", "vas")
+    x, o = fields(1, members=2, hours=31, names=names), fields(0, hours=31, names=names)
+    for ds in (x, o):
+        ds["psl"] = (ds["psl"] * 500 + 1e5).assign_attrs(units="Pa")
+        ds["tas"] = (ds["tas"] + 280).assign_attrs(units="K")
+    whole = card(x, o)
+    assert {"advection_ratio", "increment_ratio"} < set(whole["metric"])
+    monkeypatch.setattr(hourly, "BLOCK_BYTES", 8 * 2 * 12 * 16)
+    pd.testing.assert_frame_equal(whole, card(x, o), rtol=1e-8)
+
+
 def test_intervals_hold_the_value_and_shrink_with_the_length(card, fields, pick):
     short = card(fields(1, members=3, hours=24 * 6), fields(0, hours=24 * 6))
     long = card(fields(1, members=3, hours=24 * 48), fields(0, hours=24 * 48))
