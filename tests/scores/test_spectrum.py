@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from finescale.grid.grid import Grid
+from finescale.scores import waves
 from finescale.scores.spectrum import Radial, hourly_power, melr
 
 GRID = Grid(tuple(46 + 0.08 * np.arange(30)), tuple(5 + 0.12 * np.arange(41)))
@@ -66,3 +67,17 @@ def test_melr_by_bands_finds_the_band_that_was_smoothed():
     small, large = melr(m, wavelength, (0, 50)), melr(m, wavelength, (100, np.inf))
     assert small[0] > 5 * large[0]
     assert np.isnan(melr(m, wavelength, (1e5, 2e5))[0])
+
+
+def test_a_grid_far_north_has_no_empty_rings():
+    """Cells five times as high as wide leave gaps between the wavenumbers."""
+    grid = Grid(tuple(74 + 0.25 * np.arange(32)), tuple(10 + 0.25 * np.arange(32)))
+    radial = Radial.of(grid)
+    assert set(np.unique(radial.ring)) == set(range(radial.wavelength.size + 1))
+    assert (radial.ring == 0).sum() == 1 and (np.diff(radial.wavelength) < 0).all()
+    rng = np.random.default_rng(0)
+    x, o = rng.normal(size=(2, 48, *grid.shape)), rng.normal(size=(48, *grid.shape))
+    means = {key: values.mean(axis=0)[None] for key, values in hourly_power(x, o, radial).items()}
+    assert 0 < melr(means, radial.wavelength)[0] < 0.5
+    powers = [waves.spacetime_power(fields, radial)[None] for fields in (x[0], o)]
+    assert waves.spacetime_melr({"power": powers[0], "true_power": powers[1]}, 0)[0] < 3

@@ -28,7 +28,8 @@ class Radial:
     """The rings of a grid's wavenumbers.
 
     Attributes:
-        ring: Number of the ring of each coefficient of the half-plane transform, int [lat, lon // 2 + 1].
+        ring: Number of the ring of each coefficient of the half-plane transform, int [lat, lon // 2 + 1]; 0 is the
+            mean, and every number up to K has coefficients.
         fold: How many coefficients of the full plane each one stands for, [lat, lon // 2 + 1].
         taper: Window the field is multiplied with, [lat, lon], mean square one.
         wavelength: Wavelength of each ring [K], km, falling; the mean is not among them.
@@ -54,7 +55,8 @@ class Radial:
         dx = float(np.diff(lon).mean()) * KM_PER_DEGREE * float(np.cos(np.deg2rad(lat.mean())))
         k = np.hypot(np.fft.fftfreq(rows, dy)[:, None], np.fft.rfftfreq(columns, dx)[None, :])
         step = 1 / max(rows * dy, columns * dx)
-        ring = np.rint(k / step).astype(np.int64)
+        # On some grids no coefficient falls into a ring: such a ring is none.
+        number, ring = np.unique(np.rint(k / step).astype(np.int64), return_inverse=True)
         fold = np.full(ring.shape, 2.0)
         fold[:, 0] = 1.0
         if columns % 2 == 0:
@@ -63,9 +65,7 @@ class Radial:
         if window:
             taper = np.hanning(rows + 2)[1:-1, None] * np.hanning(columns + 2)[None, 1:-1]
             taper /= np.sqrt((taper**2).mean())
-        return cls(
-            ring=ring, fold=fold, taper=taper, wavelength=1 / (step * np.arange(1, int(ring.max()) + 1))
-        )
+        return cls(ring=ring, fold=fold, taper=taper, wavelength=1 / (step * number[1:]))
 
     def power(self, fields: NDArray[np.floating]) -> NDArray[np.float64]:
         """Give the power of each ring; the rings sum to the variance of the tapered field.
