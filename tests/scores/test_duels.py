@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from finescale.errors import FinescaleError
 from finescale.scores import scorecard
 from finescale.scores.duels import behind
 from finescale.scores.evidence import gather
@@ -46,6 +47,20 @@ def test_the_difference_is_that_of_the_scores_and_paired_days_are_surer(sides, c
         assert table.loc[name, "value"] == pytest.approx(expected, rel=1e-6)
         assert table.loc[name, "low"] > 0
         assert crps["near"]["low"] < crps["own"]["high"]
+
+
+def test_other_days_are_refused(sides):
+    """Six days against eight, or eight of which one lacks hours, are not paired."""
+    truth, off = sides
+    for other in (truth.isel(time=slice(0, 24 * 6)), truth.isel(time=slice(0, 24 * 8 - 3))):
+        evidence = {
+            "own": gather(off(1.0), truth, seed=0),
+            "m": gather(off(1.0).sel(time=other["time"]), other, seed=0),
+        }
+        with pytest.raises(
+            FinescaleError, match=r"on the same days: psl has [68] days of .* and 8 days of 192 hours"
+        ):
+            behind(evidence, default="own", case="perfect", resamples=50, seed=0)
 
 
 def test_only_shared_variables_are_compared(sides):

@@ -44,6 +44,11 @@ class Evidence:
         """Names of the fields."""
         return sorted(set(self.table["variable"]))
 
+    def days(self, variable: str) -> NDArray[np.int64]:
+        """Number and hours of each day of a variable, in order ``[days, 2]``."""
+        mine = self.table[self.table["variable"] == variable].sort_values("day")
+        return mine[["day", "hours"]].to_numpy(dtype=np.int64)
+
     def only(self, names: Collection[str]) -> Evidence:
         """The evidence of some of the fields."""
         return Evidence(self.table[self.table["variable"].isin(names)])
@@ -127,6 +132,12 @@ def compare(challenger: Evidence, champion: Evidence, *, resamples: int, seed: i
 def _side_by_side(
     name: str, challenger: Evidence, champion: Evidence, resamples: int, seed: int
 ) -> dict[str, object]:
+    days = [side.days(name) for side in (challenger, champion)]
+    if not np.array_equal(days[0], days[1]):
+        lengths = " and ".join(f"{len(d)} days of {int(d[:, 1].sum())} hours" for d in days)
+        raise FinescaleError(
+            f"two methods are compared on the same days: {name} has {lengths}; score both on one period"
+        )
     row: dict[str, object] = {"variable": name}
     crps = []
     for label, side in (("challenger", challenger), ("champion", champion)):
@@ -136,11 +147,6 @@ def _side_by_side(
         for metric in ("spread_skill", "pit_reliability"):
             value = getattr(ensemble, metric)(means, side.members)[0] if side.members > 1 else np.nan
             row[f"{metric}_{label}"] = float(value)
-    if crps[0].shape != crps[1].shape:
-        raise FinescaleError(
-            "two methods are compared on the same days: theirs differ in number; score both anew"
-        )
-    days = int((challenger.table["variable"] == name).sum())
-    bootstrap = DayBootstrap.draw(np.arange(days), resamples=resamples, seed=seed)
+    bootstrap = DayBootstrap.draw(np.arange(len(days[0])), resamples=resamples, seed=seed)
     row["difference"], row["low"], row["high"] = bootstrap.interval(crps[0] - crps[1])
     return row
