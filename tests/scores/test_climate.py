@@ -163,6 +163,14 @@ def test_what_cannot_be_compared_is_refused(card, coarsening):
         card(o.assign(tas=o["tas"].assign_attrs(units="degC")), o)
 
 
+@pytest.mark.parametrize("label", ["ensemble", "reference"])
+def test_a_hole_is_refused_on_either_side(card, coarsening, label):
+    sides = {"ensemble": world(coarsening.fine, 1, days=5), "reference": world(coarsening.fine, 0, days=5)}
+    sides[label]["tas"][7, 2, 3] = np.nan
+    with pytest.raises(FinescaleError, match=f"1 of .* values of tas in the {label} are NaN"):
+        card(*sides.values())
+
+
 def test_cells_written_with_other_last_digits_are_the_same_cells(card, coarsening, pick):
     o = world(coarsening.fine, 0, days=20)
     nearly = o.assign_coords(lon=o["lon"] + 1e-7)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from finescale.errors import FinescaleError
 from finescale.grid.coarsening import Coarsening
 from finescale.grid.grid import Grid
-from finescale.scores import cycles, extremes, returns, season, spectrum
+from finescale.scores import checks, cycles, extremes, returns, season, spectrum
 from finescale.scores.change import Change
 from finescale.scores.hourly import blocks
 from finescale.scores.regions import regions
@@ -123,8 +123,8 @@ def _free(
     radial = spectrum.Radial.of(coarsening.fine)
     once = np.ones(x.sizes["time"], dtype=np.int64)
     members = [x.isel(member=m) for m in range(x.sizes["member"])]
-    ours = [_averages(member, once, radial) for member in members]
-    mean, true_power = _averages(o, counts, radial)
+    ours = [_averages(member, once, radial, "ensemble") for member in members]
+    mean, true_power = _averages(o, counts, radial, "reference")
     error = np.mean([map_ for map_, _ in ours], axis=0) - mean
     tail = np.mean([_percentile(member, once) for member in members], axis=0) - _percentile(o, counts)
     for region, weights in areas.items():
@@ -187,12 +187,12 @@ def _percentile(series: xr.DataArray, counts: NDArray[np.int64]) -> NDArray[np.f
 
 
 def _averages(
-    series: xr.DataArray, counts: NDArray[np.int64], radial: spectrum.Radial
+    series: xr.DataArray, counts: NDArray[np.int64], radial: spectrum.Radial, label: str
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Give the mean map [lat, lon] and the mean power [K] of a series whose times count so often [time]."""
     total, power = np.zeros(series.shape[1:]), np.zeros(radial.wavelength.size)
     for block in blocks(series.expand_dims("member")):
-        values = series.isel(time=block).to_numpy()
+        values = checks.whole(series.isel(time=block).to_numpy(), str(series.name), label)
         total += np.tensordot(counts[block].astype(np.float64), values, 1)
         power += counts[block] @ radial.power(values)
     return total / counts.sum(), power / counts.sum()

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from finescale.scores import kernels
+from finescale.scores import checks, kernels
 
 P99 = 0.99
 BAND_BYTES = 128 * 2**20
@@ -82,7 +82,9 @@ def map_percentile(
     rows = max(1, BAND_BYTES // (24 * series.sizes["time"] * series.sizes["lon"]))
     bands = []
     for a in range(0, series.sizes["lat"], rows):
-        values = series.isel(lat=slice(a, a + rows)).to_numpy()[hours]
+        values = checks.whole(
+            series.isel(lat=slice(a, a + rows)).to_numpy()[hours], str(series.name), "series"
+        )
         bands.append(
             resampled_percentile(values.reshape(len(values), -1), day[hours], weights, threads=threads)
         )
