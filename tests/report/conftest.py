@@ -78,6 +78,7 @@ def case(truth, coarsening):
 
 @pytest.fixture(scope="session")
 def card(case, coarsening, static):
+    behind = [table.Score("bilinear", case.name, "tas", "all", "all", "crps_behind", 0.6, 0.5, 0.7)]
     return table.concat(
         [
             scorecard.score(
@@ -92,6 +93,7 @@ def card(case, coarsening, static):
             )
             for method, ds in case.ensembles.items()
         ]
+        + [pd.DataFrame(behind)]
     )
 
 

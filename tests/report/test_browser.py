@@ -4,6 +4,9 @@ import shutil
 
 import pytest
 
+from finescale.report.tables import skill_table
+from finescale.scores.table import lines
+
 pytestmark = pytest.mark.browser
 
 
@@ -132,6 +135,15 @@ def test_the_skill_table_follows_the_choice(page):
     page.select_option("#score-controls select[name=region]", "coast")
     assert "coast" in page.inner_text("#scores caption")
     assert page.locator("#scores td.best").count() == 2
+
+
+def test_the_page_marks_what_the_tables_mark(page, card, case):
+    for metric in ("crps", "bias", "p99_bias", "coverage_90", "crps_behind"):
+        page.select_option("#score-controls select[name=metric]", metric)
+        found = page.locator("#scores td").evaluate_all("cells => cells.map((cell) => cell.className)")
+        methods = page.locator("#scores tbody th").all_inner_texts()
+        _, rows = skill_table(lines(card), case.name, methods=methods, metric=metric)
+        assert found == [cell.mark for _, cells in rows for cell in cells]
 
 
 def test_dark_and_light_can_be_turned(page):

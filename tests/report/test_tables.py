@@ -26,6 +26,26 @@ def test_the_best_by_the_goal_of_the_metric(metric, best, level):
     assert [m for m, mark in marks.items() if mark == "level"] == level
 
 
+def test_errors_of_either_sign_are_level():
+    card = [
+        Score("a", "c", "tas", "all", "all", "bias", -0.100, -0.14, -0.06),
+        Score("b", "c", "tas", "all", "all", "bias", 0.101, 0.06, 0.14),
+        Score("d", "c", "tas", "all", "all", "bias", 0.3, 0.2, 0.4),
+    ]
+    marks = [cells[0].mark for _, cells in skill_table(card, "c", methods=list("abd"), metric="bias")[1]]
+    assert marks == ["best", "level", ""]
+
+
+def test_who_is_behind_the_default_is_not_best():
+    card = [
+        Score("b", "c", "tas", "all", "all", "crps_behind", 0.3, 0.2, 0.4),
+        Score("d", "c", "tas", "all", "all", "crps_behind", 0.1, -0.1, 0.3),
+        Score("e", "c", "psl", "all", "all", "crps_behind", -0.3, -0.4, -0.2),
+    ]
+    found = dict(skill_table(card, "c", methods=list("bde"), metric="crps_behind")[1])
+    assert [found[m][1].mark for m in "bd"] == ["", "level"] and found["e"][0].mark == "best"
+
+
 def test_the_noise_floor_never_wins_and_missing_values_are_dashes():
     rows = lines("crps", a=0.4, **{"noise-floor": 0.1})
     rows.append(Score("b", "c", "tas", "all", "all", "crps", np.nan, np.nan, np.nan))

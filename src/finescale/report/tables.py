@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from finescale.scores.table import Score, lines, unavailable
 
 METRICS = {
     "crps": ("CRPS of the ensemble (one member: its absolute error)", "least"),
-    "crps_behind": ("CRPS above that of the default on the same days", "least"),
+    "crps_behind": ("CRPS above that of the default on the same days", "below"),
     "mae": ("mean absolute error of the ensemble mean", "least"),
     "rmse": ("root mean square error of the ensemble mean", "least"),
     "bias": ("mean error of the ensemble mean", "zero"),
@@ -81,14 +81,9 @@ GOAL_WORDS = {
     "one": "nearest to 1 is best",
     "half": "nearest to 0.5 is best",
     "nine": "nearest to 0.9 is best",
+    "below": "below 0 is ahead of the default",
 }
-DISTANCE: dict[str, Callable[[float], float]] = {
-    "least": lambda value: value,
-    "zero": abs,
-    "one": lambda value: abs(value - 1),
-    "half": lambda value: abs(value - 0.5),
-    "nine": lambda value: abs(value - 0.9),
-}
+TARGET = {"zero": 0.0, "one": 1.0, "half": 0.5, "nine": 0.9}  # of the goals that are a value to be near to
 
 
 @dataclass(frozen=True)
@@ -124,14 +119,16 @@ def skill_table(card: Sequence[Score], case: str, *, methods: Sequence[str], met
     wanted = (case, metric, "all", "all")
     chosen = [x for x in card if (x.case, x.metric, x.region, x.hours) == wanted]
     names = sorted({x.variable for x in chosen})
-    distance = DISTANCE[METRICS[metric][1]]
+    goal = METRICS[metric][1]
     rows: dict[str, list[Cell | None]] = {m: [] for m in methods if any(x.method == m for x in chosen)}
     for name in names:
         column = {x.method: x for x in chosen if x.variable == name}
         contest = [x for x in column.values() if x.method != FLOOR and np.isfinite(x.value)]
-        best = min(contest, key=lambda x: distance(x.value), default=None)
+        if goal == "below" and contest:  # the default, which is as good as itself, has no line
+            contest = [contest[0]._replace(method="", value=0.0, low=0.0, high=0.0), *contest]
+        best = min(contest, key=lambda x: _distance(x, goal)[0], default=None)
         for method, cells in rows.items():
-            cells.append(_cell(column[method], best) if method in column else None)
+            cells.append(_cell(column[method], best, goal) if method in column else None)
     return names, list(rows.items())
 
 
@@ -148,14 +145,24 @@ def compact(scorecard: pd.DataFrame) -> dict[str, Any]:
     return {"words": words, "rows": rows, "metrics": metrics, "reasons": reasons}
 
 
-def _cell(line: Score, best: Score | None) -> Cell:
+def _cell(line: Score, best: Score | None, goal: str) -> Cell:
     interval = f"{number(line.low)} to {number(line.high)}" if np.isfinite(line.low) else ""
     mark = ""
     if best is not None and line is best:
         mark = "best"
-    elif best is not None and line.method != FLOOR and line.low <= best.high and line.high >= best.low:
-        mark = "level"
+    elif best is not None and line.method != FLOOR:
+        (_, low, high), (_, best_low, best_high) = _distance(line, goal), _distance(best, goal)
+        mark = "level" if low <= best_high and high >= best_low else ""
     return Cell(number(line.value), interval, mark)
+
+
+def _distance(line: Score, goal: str) -> tuple[float, float, float]:
+    """Say how far a value is from its goal, and the ends of its interval: errors of either sign are the same."""
+    if goal not in TARGET:
+        return line.value, line.low, line.high
+    value, low, high = (abs(v - TARGET[goal]) for v in (line.value, line.low, line.high))
+    reached = line.low <= TARGET[goal] <= line.high
+    return value, 0.0 if reached else min(low, high), max(low, high)
 
 
 def _short(value: float) -> float | None:

@@ -29,7 +29,15 @@
   options("hours", ["all", "observed", "between"].filter((h) => card.words.hours.includes(h)));
   form.elements.metric.value = "crps";
 
-  const distance = { least: (v) => v, zero: Math.abs, one: (v) => Math.abs(v - 1), half: (v) => Math.abs(v - 0.5), nine: (v) => Math.abs(v - 0.9) };
+  // How far a line is from its goal: its value and the ends of its interval, errors of either sign being the same.
+  const target = { zero: 0, one: 1, half: 0.5, nine: 0.9 };
+  const distance = (row, goal) => {
+    if (!(goal in target)) return [row[VALUE], row[LOW], row[HIGH]];
+    const [value, low, high] = [VALUE, LOW, HIGH].map((at) => Math.abs(row[at] - target[goal]));
+    const reached = row[LOW] <= target[goal] && target[goal] <= row[HIGH];
+    return [value, reached ? 0 : Math.min(low, high), Math.max(low, high)];
+  };
+  const overlap = ([, low, high], [, lowest, highest]) => low <= highest && high >= lowest;
 
   function table(place, rows, metric) {
     const goal = card.metrics[metric][1];
@@ -45,8 +53,10 @@
     for (const row of rows) {
       const method = card.words.method[row[METHOD]];
       if (row[VALUE] === null || method === "noise-floor") continue;
+      // The default, which is as good as itself, has no line among those that are behind it.
+      if (goal === "below" && !best.has(row[VARIABLE])) best.set(row[VARIABLE], Array(9).fill(0));
       const old = best.get(row[VARIABLE]);
-      if (!old || distance[goal](row[VALUE]) < distance[goal](old[VALUE])) best.set(row[VARIABLE], row);
+      if (!old || distance(row, goal)[0] < distance(old, goal)[0]) best.set(row[VARIABLE], row);
     }
     for (const method of order) {
       const mine = rows.filter((row) => card.words.method[row[METHOD]] === method);
@@ -64,7 +74,7 @@
           const top = best.get(row[VARIABLE]);
           if (row[LOW] !== null) cell.append(node("small", `${written(row[LOW])} to ${written(row[HIGH])}`));
           if (row === top) cell.className = "best";
-          else if (top && method !== "noise-floor" && row[LOW] !== null && row[LOW] <= top[HIGH] && row[HIGH] >= top[LOW]) cell.className = "level";
+          else if (top && method !== "noise-floor" && row[LOW] !== null && top[LOW] !== null && overlap(distance(row, goal), distance(top, goal))) cell.className = "level";
         }
         line.append(cell);
       }
