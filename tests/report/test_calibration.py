@@ -1,5 +1,7 @@
 """Rank histograms say which ensembles are too sure, cell by cell and as whole fields."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -37,6 +39,18 @@ def test_an_ensemble_too_sure_is_a_valley(found):
     case, diagnoses = found
     picture = ranks(case, diagnoses, style(list(diagnoses)))
     assert "fair nearly flat" in picture.alt and "sure a valley" in picture.alt and "one" not in picture.alt
+
+
+def test_variables_that_slope_either_way_do_not_make_a_flat_histogram(found):
+    case, diagnoses = found
+    slope = np.linspace(4, 1, 8) / 20
+    both = Case("x", case.truth.assign(psl=case.truth["tas"]), case.coarse, {})
+    shapes = {
+        n: replace(diagnoses["fair"]["tas"], ranks=s) for n, s in (("psl", slope), ("tas", slope[::-1]))
+    }
+    assert "m sloping." in ranks(both, {"m": shapes}, style(["m"])).alt
+    shapes["tas"] = diagnoses["fair"]["tas"]
+    assert "m sloping in psl and nearly flat in tas." in ranks(both, {"m": shapes}, style(["m"])).alt
 
 
 def test_fields_of_an_ensemble_too_sure_lie_outside_the_members(found):

@@ -120,8 +120,16 @@ def _histograms(shares: Shares, looks: Looks, label: str) -> Figure:
 
 
 def _shapes(shares: Shares) -> str:
-    """Say in a word what each method's histograms look like on average."""
-    return ", ".join(f"{m} {_shape(np.mean(list(by.values()), axis=0))}" for m, by in shares.items())
+    """Say in a word what each method's histograms look like, and where they differ."""
+    said = []
+    for method, by_name in shares.items():
+        found: dict[str, list[str]] = {}
+        for name, frequency in by_name.items():
+            found.setdefault(_shape(frequency), []).append(name)
+        alike = len(found) == 1
+        words = [shape if alike else f"{shape} in {', '.join(names)}" for shape, names in found.items()]
+        said.append(f"{method} {' and '.join(words)}")
+    return "; ".join(said)
 
 
 def _shape(frequency: np.ndarray) -> str:
