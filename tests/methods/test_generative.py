@@ -209,7 +209,7 @@ def test_a_scratch_folder_belongs_to_one_request(method, coarse, fine) -> None:
         method,
         *(replace(method, coarsening=replace(h, **change)) for change in ({"how": "mean"}, {"every": 3})),
         replace(method, coarsening=Coarsening(h.fine, h.fine.coarsen(2))),
-        replace(method, surprise=(0.1, 0.2)),
+        replace(method, spread=(1.1, 1.2)),
         *(replace(method, climate=climate) for climate in climates),
     ]
     assert len({request(other) for other in others}) == len(others)

@@ -5,11 +5,10 @@ and at small scales together. So weather is taken as a scale mixture of Gaussian
 climate's covariance: the whitened coarse anomalies of a day have variance s^2 in the mean, and what they say of s holds
 for the scales that are not observed (the adaptive inflation of ensemble filters: Anderson 2009, Tellus A 61, 72-83).
 The observation is divided by s, weather is drawn as on an ordinary day, and the draws are multiplied by it. Where the
-data tell little, days are as active as others of their season; where a climate is surprised by all days that it has not
-seen (`guidance.surprise`), that is not taken for activity.
+data tell little, days are as active as others of their season.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -48,13 +47,12 @@ class Activity:
     factors: Tensor
 
     @classmethod
-    def of(cls, given: Conditions, climate: GaussianClimate, surprise: Sequence[float] = ()) -> "Activity":
-        """Judge the first product of a request by a climate of known `surprise`, by variable; empty for none."""
+    def of(cls, given: Conditions, climate: GaussianClimate) -> "Activity":
+        """Judge the first product of a request."""
         clock, judged = given.clock(), Judged.of(given, climate)
         channels = list(given.observation.sources[0].channels)
-        logs = judged.logs - judged.told * (np.asarray(surprise)[channels] if surprise else 0.0)
         frames = np.arange(given.first, given.stop)
-        between = np.stack([np.interp(frames, judged.centres, column) for column in logs.T], 1)
+        between = np.stack([np.interp(frames, judged.centres, column) for column in judged.logs.T], 1)
         factors = torch.ones(len(clock), len(climate.mask))
         factors[:, channels] = torch.from_numpy(np.exp(between)).to(factors)
         return cls(climate, clock, given.first, factors)
@@ -83,12 +81,10 @@ class Judged:
     Attributes:
         centres: middle of each span, in hours ``[S]``.
         logs: logarithm of each of its variables' activity ``[S, C]``.
-        told: share of that which data tell, and not the season ``[S, C]``.
     """
 
     centres: Array
     logs: Array
-    told: Array
 
     @classmethod
     def of(cls, given: Conditions, climate: GaussianClimate) -> "Judged":
@@ -106,7 +102,7 @@ class Judged:
         logs = np.log((BELIEF * usual + energy) / (BELIEF + count)) / 2
         logs = (1 - SHARED) * logs + SHARED * logs.mean(axis=1, keepdims=True)
         centres = (spans + 0.5).astype(np.float64) * typical.span + 0.5
-        return cls(centres, logs, count / (BELIEF + count))
+        return cls(centres, logs)
 
 
 def _stamps(source: Source, first: int, frames: int) -> Iterator[tuple[int, slice]]:

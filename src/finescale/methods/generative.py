@@ -67,7 +67,6 @@ class GenerativeDownscaler(OnOperator):
         overlap: cells that tiles of a prior with crop share; None for half a crop.
         spread: factors on the spread of draws given exact data, by variable; empty for ones. See `guidance.spread`.
         follow: powers by which bands of waves follow activity, beside `spread`. See `guidance.following`.
-        surprise: what of activity is only a climate that has not seen the days. See `guidance.surprise`.
         device: where to compute.
     """
 
@@ -85,7 +84,6 @@ class GenerativeDownscaler(OnOperator):
     overlap: int | None = None
     spread: tuple[float, ...] = ()
     follow: Powers = ()
-    surprise: tuple[float, ...] = ()
     device: str = "cpu"
 
     def __post_init__(self) -> None:
@@ -208,7 +206,7 @@ class GenerativeDownscaler(OnOperator):
     def _activity(self, given: Conditions) -> Activity | None:
         """Of the weather, where draws follow it and the coarse data tell of it alone, not of an error of theirs."""
         climate, follows = self.law, self.guidance.follows and given.exact
-        return Activity.of(given, climate, self.surprise) if follows and climate is not None else None
+        return Activity.of(given, climate) if follows and climate is not None else None
 
     def _scene(self, given: Conditions, coarse: xr.Dataset) -> Scene:
         self.prior.lay(self.overlap, self.batch)

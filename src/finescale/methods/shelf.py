@@ -52,7 +52,6 @@ def _settings(method: "GenerativeDownscaler") -> dict[str, Any]:
         "overlap": method.overlap,
         "spread": method.spread,
         "follow": method.follow,
-        "surprise": method.surprise,
     } | ({} if method.climate is None else {"climate": method.climate.metadata()})
 
 
@@ -80,7 +79,6 @@ def load(folder: Path) -> dict[str, Any]:
         "overlap": body.get("overlap"),
         "spread": tuple(body.get("spread", ())),
         "follow": tuple(map(tuple, body.get("follow", ()))),
-        "surprise": tuple(body.get("surprise", ())),
     }
 
 

@@ -14,14 +14,12 @@ from finescale.guidance.following import Powers, measured
 from finescale.guidance.recipes import GuidanceSpec
 from finescale.guidance.solver import SamplerSpec
 from finescale.guidance.spread import mended
-from finescale.guidance.surprise import surprise
 from finescale.methods.downscaler import Downscaler
 from finescale.methods.generative import GenerativeDownscaler
 from finescale.methods.regression import RegressionDownscaler
 from finescale.pipeline.desk import Desk
 from finescale.pipeline.stages.blocks import block
 from finescale.pipeline.stages.coarsen import operator
-from finescale.prior import crossfit
 from finescale.prior.card import load_prior
 from finescale.prior.gaussian import GaussianClimate
 from finescale.prior.window import WindowSpec
@@ -29,8 +27,6 @@ from finescale.scores.search import judge
 
 # Days of a stretch of a validation block that is too long to be drawn.
 STRETCH = 5
-# Days that leave a climate little to be surprised by: a year of the demo left .1 for temperature, 22 months nothing.
-ENOUGH = 548
 
 
 def downscaler(desk: Desk, method: str) -> Downscaler:
@@ -68,7 +64,7 @@ def calibrated(desk: Desk, method: str, made: Downscaler) -> tuple[Downscaler, d
         return made, {}
     made = replace(made, spread=(1.0,) * len(made.prior.variables))
     if made.guidance.follows and made.law is not None and made.prior.window > 1:
-        made = replace(made, follow=_powers(desk, made, made.law), surprise=_surprise(desk, made, made.law))
+        made = replace(made, follow=_powers(desk, made, made.law))
     coarse = block(desk, "coarse-reference", "validation").load()
     pieces = _stretches(coarse, made.coarsening.every, wanted.days)
     drawn = []
@@ -85,7 +81,6 @@ def calibrated(desk: Desk, method: str, made: Downscaler) -> tuple[Downscaler, d
         "after": {v: found[v] * factors[v] for v in found},
         "factors": factors,
         "powers": dict(zip(made.prior.variables, made.follow, strict=False)),
-        "surprise": dict(zip(made.prior.variables, made.surprise, strict=False)),
     }
     return replace(made, spread=tuple(factors[v] for v in made.prior.variables)), {"spread": told}
 
@@ -97,17 +92,6 @@ def _powers(desk: Desk, made: GenerativeDownscaler, climate: GaussianClimate) ->
     longest = coarse.isel(time=stretch == np.bincount(stretch).argmax()).load()
     given = conditions(longest, made.coarsening, made.prior.scaling)
     return measured(given, climate, desk.open("reference"))
-
-
-def _surprise(desk: Desk, made: GenerativeDownscaler, climate: GaussianClimate) -> tuple[float, ...]:
-    """What of activity is only the climate's, from the parts that the training block was learned in; none of one."""
-    folds, fine = int(made.prior.card.get("folds", 1)), block(desk, "reference", "train", slices=True)
-    if folds == 1 or fine.sizes["time"] * climate.step >= 24 * ENOUGH:
-        return ()
-    coarse = block(desk, "coarse-reference", "train").load()
-    part = xr.DataArray(crossfit.parts(fine.sizes["time"], folds), coords={"time": fine["time"]})
-    own = part.reindex(time=coarse["time"], method="pad", fill_value=0).to_numpy().astype(int)
-    return surprise(coarse, made.coarsening, crossfit.climates(fine, climate, folds, made.prior.window), own)
 
 
 def _stretches(coarse: xr.Dataset, every: int, days: int) -> list[xr.Dataset]:
