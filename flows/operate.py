@@ -3,7 +3,6 @@
 ``python -m flows.operate up`` starts what does not run and deploys prefect.yaml; ``down`` ends exactly what it started.
 """
 
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -12,9 +11,10 @@ from urllib.request import urlopen
 
 from finescale.errors import FinescaleError
 from flows.address import ENVIRONMENT, HOME, HOST, PAGES, POOL, PORT, SITE
+from flows.deploying import PREFECT, deploy
+from flows.ports import claim, serves
 from flows.server import Server
 
-PREFECT = (sys.executable, "-m", "prefect")
 UP = HOME / ".prefect" / "up"
 SERVER = Server("server", (*PREFECT, "server", "start", "--host", HOST, "--port", str(PORT)), UP)
 WORKER = Server("worker", (*PREFECT, "worker", "start", "--pool", POOL, "--name", POOL), UP)
@@ -23,30 +23,22 @@ SHOWN = Server(
     (sys.executable, "-m", "http.server", str(PORT + 1), "--bind", HOST, "--directory", "reports"),
     UP,
 )
-SETUP = (
-    ("work-pool", "create", POOL, "--type", "process", "--overwrite"),
-    ("concurrency-limit", "create", "train", "1"),  # trainings at a time, over all runs
-    ("--no-prompt", "deploy", "--all"),
-)
 
 
 def up() -> Iterator[str]:
     """Start what does not run, deploy, and say where everything is."""
     (HOME / "reports").mkdir(exist_ok=True)
-    for server in (SERVER, SHOWN):
+    served = ((SERVER, PORT), (SHOWN, PORT + 1))
+    for server, port in served:
+        claim(server, port)
+    for server, _ in served:
         server.start(HOME, ENVIRONMENT)
-    while not answers(f"{SITE}/api/health"):
-        SERVER.check()
+    # A server of another clone may have taken the port meanwhile, and would answer in the place of ours.
+    while not (all(serves(*one) for one in served) and answers(f"{SITE}/api/health")):
+        for server, _ in served:
+            server.check()
         time.sleep(0.5)
-    for arguments in SETUP:
-        done = subprocess.run(  # noqa: S603 - our own command
-            (*PREFECT, *arguments), cwd=HOME, env=ENVIRONMENT, capture_output=True, text=True, check=False
-        )
-        if done.returncode:
-            said = " ".join((done.stdout + done.stderr).split())[-400:]
-            raise FinescaleError(
-                f"prefect {' '.join(arguments)} must succeed: {said}; `make down` ends what is up"
-            )
+    deploy()
     WORKER.start(HOME, ENVIRONMENT)
     for server in (SERVER, SHOWN, WORKER):
         server.check()
