@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from finescale.errors import FinescaleError
-from finescale.pipeline import dvcfile
+from finescale.pipeline import dvcfile, lockfile
 from finescale.pipeline.ledger import ledger
 from finescale.pipeline.store import path_of
 from finescale.settings import Settings, load_settings
@@ -52,3 +52,22 @@ def test_a_stale_file_is_refused_and_rewritten(settings: Settings, tmp_path: Pat
     assert not dvcfile.write(tmp_path, stages, settings)
     dvcfile.check(tmp_path, stages, settings)
     assert [p.name for p in tmp_path.iterdir()] == ["dvc.yaml"]
+
+
+def test_a_setting_that_goes_back_to_its_default_makes_its_stages_stale(
+    settings: Settings, tmp_path: Path
+) -> None:
+    stages = ledger(settings)
+    dvcfile.write(tmp_path, stages, settings)
+    rendered = yaml.safe_load((tmp_path / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    lock = {
+        name: {"cmd": entry["cmd"], "params": {"params.yaml": dict.fromkeys(entry.get("params", []), 1)}}
+        for name, entry in rendered.items()
+    }
+    text = yaml.safe_dump({"schema": "2.0", "stages": lock})
+    (tmp_path / "dvc.lock").write_text(text, encoding="utf-8")
+    dvcfile.write(tmp_path, stages, settings)
+    assert (tmp_path / "dvc.lock").read_text(encoding="utf-8") == text
+    shorter = Settings.model_validate(settings.model_dump(mode="json", exclude={"score"}))
+    assert dvcfile.write(tmp_path, ledger(shorter), shorter)
+    assert lock.keys() - lockfile.recorded(tmp_path).keys() == {"score"}

@@ -5,6 +5,7 @@ from pathlib import Path
 import yaml
 
 from finescale.errors import FinescaleError
+from finescale.pipeline.lockfile import PARAMS, forget, recorded
 from finescale.pipeline.stage import Stage
 from finescale.pipeline.store import path_of
 from finescale.settings import Settings, given
@@ -43,8 +44,7 @@ def _stage(stage: Stage, settings: Settings) -> dict[str, object]:
     deps = [path_of(name) for name in stage.reads] + [f"{SOURCE}/{path}" for path in stage.code]
     outs = [path_of(name) for name in stage.writes if name != "metrics"]
     entry: dict[str, object] = {"cmd": f"finescale stage {stage.name}", "deps": deps}
-    # DVC refuses a parameter that the file leaves to its default; adding the key changes this list, and so the stage.
-    if params := [name for name in stage.settings if given(settings, name)]:
+    if params := _params(stage, settings):
         entry["params"] = params
     entry["outs"] = outs
     if "metrics" in stage.writes:
@@ -52,8 +52,22 @@ def _stage(stage: Stage, settings: Settings) -> dict[str, object]:
     return entry
 
 
+def _params(stage: Stage, settings: Settings) -> list[str]:
+    """What DVC compares of the settings: it refuses a parameter that the file leaves to its default.
+
+    DVC sees a key that is added to this list, but none that leaves it; `write` sees to those.
+    """
+    return [name for name in stage.settings if given(settings, name)]
+
+
 def write(root: Path, stages: tuple[Stage, ...], settings: Settings) -> bool:
-    """Bring dvc.yaml up to date; tells whether it changed."""
+    """Bring dvc.yaml up to date; tells whether it changed.
+
+    A stage that last ran under a key which its default stands in for now is taken out of dvc.lock, so that it counts
+    as stale; where DVC's cache knows it under the default, it is restored.
+    """
+    before = {name: entry.get("params", {}).get(PARAMS, {}) for name, entry in recorded(root).items()}
+    forget(root, [s.name for s in stages if {*before.get(s.name, ())} - {*_params(s, settings)}])
     path, text = root / "dvc.yaml", render(stages, settings)
     if path.is_file() and path.read_text(encoding="utf-8") == text:
         return False

@@ -5,6 +5,7 @@ would see half of it.
 """
 
 import time
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import yaml
 
 # Seconds without a change after which the file counts as whole, and those after which it is read as it is.
 QUIET, PATIENCE = 0.5, 30.0
+PARAMS = "params.yaml"
 
 
 def recorded(root: Path) -> dict[str, Any]:
@@ -26,3 +28,14 @@ def recorded(root: Path) -> dict[str, Any]:
                 return dict((yaml.safe_load(text) or {}).get("stages", {}))
         time.sleep(QUIET / 10)
     return {}
+
+
+def forget(root: Path, stages: Collection[str]) -> None:
+    """Take stages out of the record, in the way in which DVC changes it: they count as never run."""
+    if not stages:
+        return
+    from dvc.utils.serialize import modify_yaml  # brings much of DVC
+
+    with modify_yaml(str(root / "dvc.lock")) as body:
+        for name in stages:
+            del body["stages"][name]

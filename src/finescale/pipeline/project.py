@@ -15,7 +15,7 @@ from finescale.errors import FinescaleError
 from finescale.pipeline import dvcfile
 from finescale.pipeline.executor import environment
 from finescale.pipeline.ledger import ledger
-from finescale.pipeline.lockfile import recorded
+from finescale.pipeline.lockfile import PARAMS, recorded
 from finescale.pipeline.stage import Stage
 from finescale.pipeline.wiring import upstream
 from finescale.settings import Settings, load_settings
@@ -32,7 +32,7 @@ class Project:
     @cached_property
     def settings(self) -> Settings:
         """What params.yaml says."""
-        return load_settings(self.root / "params.yaml")
+        return load_settings(self.root / PARAMS)
 
     @cached_property
     def stages(self) -> tuple[Stage, ...]:
@@ -77,7 +77,7 @@ class Project:
             raise FinescaleError(f"DVC could not tell what is stale: {found.stderr.strip().splitlines()[-1]}")
         status: dict[str, list[Any]] = json.loads(found.stdout or "{}")
         locked = recorded(self.root)
-        raw = yaml.safe_load((self.root / "params.yaml").read_text(encoding="utf-8"))
+        raw = yaml.safe_load((self.root / PARAMS).read_text(encoding="utf-8"))
         return {
             stage: [why for entry in entries for why in _reasons(entry, locked.get(stage, {}), raw)]
             for stage, entries in status.items()
@@ -91,7 +91,7 @@ def _reasons(
     if isinstance(entry, str):
         return [entry]
     reasons: list[str] = []
-    before = locked.get("params", {}).get("params.yaml", {})
+    before = locked.get("params", {}).get(PARAMS, {})
     for what, found in entry.items():
         kind = "output" if what == "changed outs" else "input"
         for path, how in found.items():
