@@ -20,12 +20,12 @@ def settings() -> Settings:
 
 
 def test_the_committed_file_is_fresh(settings: Settings) -> None:
-    assert (ROOT / "dvc.yaml").read_text(encoding="utf-8") == dvcfile.render(ledger(settings), settings)
+    assert (ROOT / "dvc.yaml").read_text(encoding="utf-8") == dvcfile.render(ROOT, ledger(settings), settings)
 
 
 def test_every_stage_has_its_inputs_outputs_and_settings(settings: Settings) -> None:
     stages = ledger(settings)
-    body = yaml.safe_load(dvcfile.render(stages, settings))["stages"]
+    body = yaml.safe_load(dvcfile.render(ROOT, stages, settings))["stages"]
     assert list(body) == [s.name for s in stages]
     for stage in stages:
         entry = body[stage.name]
@@ -39,7 +39,7 @@ def test_every_stage_has_its_inputs_outputs_and_settings(settings: Settings) -> 
 def test_a_setting_left_to_its_default_is_no_parameter(settings: Settings) -> None:
     bare = settings.model_dump(mode="json", exclude={"score"})
     shorter = Settings.model_validate(bare)
-    body = yaml.safe_load(dvcfile.render(ledger(shorter), shorter))["stages"]
+    body = yaml.safe_load(dvcfile.render(ROOT, ledger(shorter), shorter))["stages"]
     assert "score" not in body["score"]["params"]
     assert "seed" in body["score"]["params"]
 
@@ -71,3 +71,34 @@ def test_a_setting_that_goes_back_to_its_default_makes_its_stages_stale(
     shorter = Settings.model_validate(settings.model_dump(mode="json", exclude={"score"}))
     assert dvcfile.write(tmp_path, ledger(shorter), shorter)
     assert lock.keys() - lockfile.recorded(tmp_path).keys() == {"score"}
+
+
+def test_the_users_own_files_are_inputs(settings: Settings, tmp_path: Path) -> None:
+    body = settings.model_dump(mode="json", exclude={"world"})
+    away, root = tmp_path / "away.nc", tmp_path / "project"
+    (root / "archive").mkdir(parents=True)
+    (root / "archive" / "catalogue.json").write_text('{"catalog_file": "rows.csv"}', encoding="utf-8")
+    for path in (away, root / "b.nc", root / "a.nc", root / "archive" / "rows.csv"):
+        path.touch()
+    body["data"]["catalogue"] = "archive/catalogue.json"
+    body["data"]["reference"] |= {
+        "facets": {},
+        "files": [str(away), "*.nc", "missing.nc", "s3://bucket/c.nc"],
+    }
+    mine = Settings.model_validate(body)
+    rendered = yaml.safe_load(dvcfile.render(root, ledger(mine), mine))["stages"]
+
+    def data(stage: str) -> list[str]:
+        return [dep for dep in rendered[stage]["deps"] if not dep.startswith("src/")]
+
+    table = ["archive/catalogue.json", "archive/rows.csv"]
+    # The static fields come from the catalogue.
+    assert sorted(data("ingest-reference")) == sorted([*table, str(away), "a.nc", "b.nc"])
+    assert data(f"ingest-{next(iter(mine.data.gcms))}") == table
+    lock = {
+        "ingest-reference": {"deps": [{"path": "gone.nc"}]},
+        "coarsen": {"deps": [{"path": "src/finescale/a.py"}]},
+    }
+    (root / "dvc.lock").write_text(yaml.safe_dump({"stages": lock}), encoding="utf-8")
+    dvcfile.write(root, ledger(mine), mine)
+    assert list(lockfile.recorded(root)) == ["coarsen"]

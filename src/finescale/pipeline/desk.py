@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
-from finescale.pipeline import store
+from finescale.errors import FinescaleError
+from finescale.pipeline import sources, store
 from finescale.pipeline.recipe import recipe
 from finescale.settings import Settings
 
@@ -62,7 +63,16 @@ class Desk:
 
     def source(self, where: str) -> str:
         """A path or URL from the settings as something to open: relative paths start from the project's folder."""
-        return where if "://" in where else str(store.home(self.root.absolute()) / where)
+        return sources.address(self.root, where)
+
+    def files(self, stated: Iterable[str]) -> list[str]:
+        """The files and stores that paths, URLs and patterns from the settings name."""
+        found = [path for where in stated for path in sources.addresses(self.root, where)]
+        if not found:
+            raise FinescaleError(
+                f"a source has files: nothing matches {', '.join(stated)}; check its pattern"
+            )
+        return found
 
     def new(self, name: str) -> Path:
         """Where to write an artefact that the stage declares; its folder exists, itself not."""
@@ -130,6 +140,7 @@ class Desk:
     def _key(self) -> str:
         parts: Iterable[str] = (f"{name}={self.setting(name)!r}" for name in self.stage.settings)
         inputs = (f"{name}:{store.digest(self.root, name)}" for name in self.stage.reads)
+        own = (sources.state(path) for path in sources.local(self.root, self.stage))
         source = Path(__file__).parents[1]
         code = (
             path
@@ -137,4 +148,4 @@ class Desk:
             for path in sorted({source / name, *(source / name).rglob("*.py")})
         )
         texts = (path.read_text(encoding="utf-8") for path in code if path.is_file())
-        return store.fingerprint(*parts, *inputs, *texts)
+        return store.fingerprint(*parts, *inputs, *own, *texts)

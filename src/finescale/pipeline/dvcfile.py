@@ -1,11 +1,13 @@
 """`dvc.yaml`, rendered from the ledger: the graph is never written twice."""
 
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from finescale.errors import FinescaleError
 from finescale.pipeline.lockfile import PARAMS, forget, recorded
+from finescale.pipeline.sources import inside, local
 from finescale.pipeline.stage import Stage
 from finescale.pipeline.store import path_of
 from finescale.settings import Settings, given
@@ -14,9 +16,9 @@ HEADER = "# Rendered from src/finescale/pipeline/ledger.py by `finescale dvcfile
 SOURCE = "src/finescale"
 
 
-def render(stages: tuple[Stage, ...], settings: Settings) -> str:
-    """The text of dvc.yaml for these stages under these settings."""
-    body: dict[str, object] = {"stages": {s.name: _stage(s, settings) for s in stages}}
+def render(root: Path, stages: tuple[Stage, ...], settings: Settings) -> str:
+    """The text of dvc.yaml for these stages under these settings, with the user's files that are there now."""
+    body: dict[str, object] = {"stages": {s.name: _stage(root, s, settings) for s in stages}}
     written = {name for s in stages for name in s.writes}
     if "skill" in written:
         plots: list[dict[str, object]] = [
@@ -40,8 +42,8 @@ def render(stages: tuple[Stage, ...], settings: Settings) -> str:
     return HEADER + yaml.safe_dump(body, sort_keys=False, width=110)
 
 
-def _stage(stage: Stage, settings: Settings) -> dict[str, object]:
-    deps = [path_of(name) for name in stage.reads] + [f"{SOURCE}/{path}" for path in stage.code]
+def _stage(root: Path, stage: Stage, settings: Settings) -> dict[str, object]:
+    deps = _data(root, stage) + [f"{SOURCE}/{path}" for path in stage.code]
     outs = [path_of(name) for name in stage.writes if name != "metrics"]
     entry: dict[str, object] = {"cmd": f"finescale stage {stage.name}", "deps": deps}
     if params := _params(stage, settings):
@@ -52,10 +54,15 @@ def _stage(stage: Stage, settings: Settings) -> dict[str, object]:
     return entry
 
 
+def _data(root: Path, stage: Stage) -> list[str]:
+    """The artefacts and the user's files behind a stage."""
+    return [path_of(name) for name in stage.reads] + [inside(root, path) for path in local(root, stage)]
+
+
 def _params(stage: Stage, settings: Settings) -> list[str]:
     """What DVC compares of the settings: it refuses a parameter that the file leaves to its default.
 
-    DVC sees a key that is added to this list, but none that leaves it; `write` sees to those.
+    DVC sees a key that is added to this list, but none that leaves it; `_gone` does.
     """
     return [name for name in stage.settings if given(settings, name)]
 
@@ -63,12 +70,14 @@ def _params(stage: Stage, settings: Settings) -> list[str]:
 def write(root: Path, stages: tuple[Stage, ...], settings: Settings) -> bool:
     """Bring dvc.yaml up to date; tells whether it changed.
 
-    A stage that last ran under a key which its default stands in for now is taken out of dvc.lock, so that it counts
-    as stale; where DVC's cache knows it under the default, it is restored.
+    A stage that last ran under a key which its default stands in for now, or on a file which is not there any more, is
+    taken out of dvc.lock, so that it counts as stale; where DVC's cache knows it without, it is restored.
     """
-    before = {name: entry.get("params", {}).get(PARAMS, {}) for name, entry in recorded(root).items()}
-    forget(root, [s.name for s in stages if {*before.get(s.name, ())} - {*_params(s, settings)}])
-    path, text = root / "dvc.yaml", render(stages, settings)
+    before = recorded(root)
+    forget(
+        root, [s.name for s in stages if _gone(before.get(s.name, {}), _data(root, s), _params(s, settings))]
+    )
+    path, text = root / "dvc.yaml", render(root, stages, settings)
     if path.is_file() and path.read_text(encoding="utf-8") == text:
         return False
     draft = path.with_suffix(".yaml.draft")
@@ -77,8 +86,14 @@ def write(root: Path, stages: tuple[Stage, ...], settings: Settings) -> bool:
     return True
 
 
+def _gone(before: dict[str, Any], data: list[str], params: list[str]) -> set[str]:
+    """Settings and data that a stage's last run has had and its next one would not: DVC asks only of those listed."""
+    read = {dep["path"] for dep in before.get("deps", []) if not dep["path"].startswith(f"{SOURCE}/")}
+    return (read - {*data}) | (before.get("params", {}).get(PARAMS, {}).keys() - {*params})
+
+
 def check(root: Path, stages: tuple[Stage, ...], settings: Settings) -> None:
     """Raise unless dvc.yaml is what the settings ask for."""
     path = root / "dvc.yaml"
-    if not path.is_file() or path.read_text(encoding="utf-8") != render(stages, settings):
+    if not path.is_file() or path.read_text(encoding="utf-8") != render(root, stages, settings):
         raise FinescaleError("dvc.yaml must follow params.yaml: they differ; run `finescale dvcfile`")

@@ -38,13 +38,18 @@ def cases(settings: Settings) -> dict[str, str | None]:
     return {"perfect": None, **{f"gcm-{gcm}": gcm for gcm in settings.data.gcms}}
 
 
-def _source(settings: Settings) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Artefacts and settings that an ingest stage takes its catalogue from."""
-    return (("world",), ()) if settings.world else ((), ("data.catalogue",))
+def _source(settings: Settings) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    """Artefacts, settings and files that an ingest stage takes its catalogue from."""
+    if settings.world:
+        return ("world",), (), ()
+    stated = settings.data.catalogue
+    return (), ("data.catalogue",), (stated,) if stated else ()
 
 
 def _reference(settings: Settings) -> list[Stage]:
-    reads, catalogue = _source(settings)
+    reads, catalogue, tables = _source(settings)
+    series = [source for source in (settings.data.reference, settings.data.static) if source]
+    listed = tables if any(source.facets for source in series) else ()
     raw_static = tuple(f"raw-{name}" for name in static(settings))
     stages = [
         Stage(
@@ -53,6 +58,7 @@ def _reference(settings: Settings) -> list[Stage]:
             reads=reads,
             writes=("raw-reference", *raw_static),
             settings=(*catalogue, "data.variables", "data.region", "data.reference", "data.static"),
+            sources=(*listed, *(path for source in series for path in source.files)),
             code=("climate", "pipeline/stages/ingest.py", *STORE),
             retries=2,
         ),
@@ -87,7 +93,7 @@ def _reference(settings: Settings) -> list[Stage]:
 
 
 def _gcm(settings: Settings, gcm: str) -> list[Stage]:
-    reads, catalogue = _source(settings)
+    reads, catalogue, tables = _source(settings)
     scored = settings.data.gcms[gcm].truth is not None
     truth = (f"truth-{gcm}",) if scored else ()
     raw = (f"raw-historical-{gcm}", f"raw-scenario-{gcm}")
@@ -106,6 +112,7 @@ def _gcm(settings: Settings, gcm: str) -> list[Stage]:
                 f"data.gcms.{gcm}",
                 "downscale.scenario",
             ),
+            sources=tables,
             code=("climate", "pipeline/stages/ingest.py", *STORE),
             retries=2,
         ),

@@ -16,6 +16,7 @@ class Stage:
         reads: Artefacts it may open.
         writes: Artefacts it must leave.
         settings: Dotted sections of params.yaml it may see.
+        sources: Files, patterns and catalogues of the user that it opens, as the settings name them.
         code: Rooms or files below ``src/finescale`` whose change makes the result stale.
         options: Arguments of the function beside its desk: which climate model, which method.
         tracked: Whether a finished run is recorded in MLflow.
@@ -27,6 +28,7 @@ class Stage:
     reads: tuple[str, ...]
     writes: tuple[str, ...]
     settings: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
     code: tuple[str, ...] = ()
     options: Mapping[str, str] = field(default_factory=dict)
     tracked: bool = False

@@ -77,7 +77,7 @@ def _rows(
 
 def _from_files(desk: Desk, source: Series, variables: tuple[str, ...], margin: int) -> xr.Dataset:
     return open_reference(
-        [desk.source(path) for path in source.files],
+        desk.files(source.files),
         preset=source.preset,
         variables=list(variables),
         period=source.period,
