@@ -126,6 +126,7 @@ def test_a_missing_catalogue(project: Project) -> None:
     start, end = body.index("world:"), body.index("data:")
     (project.root / "params.yaml").write_text(body[:start] + body[end:], encoding="utf-8")
     project.set(data__catalogue="nowhere/catalogue.json")
+    project.finescale("dvcfile")
     for command in (["stage", "ingest-reference"], ["run", "--direct", "ingest-reference"], ["run"]):
         done = project.finescale(*command, check=False)
         assert done.returncode == 2, done.stderr

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from finescale.cli.doors import run_one
 from finescale.errors import FinescaleError
 from finescale.pipeline import dvcfile, lockfile
 from finescale.pipeline.ledger import ledger
@@ -71,6 +72,18 @@ def test_a_setting_that_goes_back_to_its_default_makes_its_stages_stale(
     shorter = Settings.model_validate(settings.model_dump(mode="json", exclude={"score"}))
     assert dvcfile.write(tmp_path, ledger(shorter), shorter)
     assert lock.keys() - lockfile.recorded(tmp_path).keys() == {"score"}
+
+
+def test_a_stage_is_refused_under_settings_that_dvc_does_not_know(settings: Settings, tmp_path: Path) -> None:
+    dvcfile.check_settings(tmp_path, ledger(settings), settings)  # no DVC, nothing to contradict
+    shorter = Settings.model_validate(settings.model_dump(mode="json", exclude={"score"}))
+    dvcfile.write(tmp_path, ledger(shorter), shorter)
+    dvcfile.check_settings(tmp_path, ledger(shorter), shorter)
+    (tmp_path / "params.yaml").write_text(
+        (ROOT / "params.yaml").read_text(encoding="utf-8"), encoding="utf-8"
+    )
+    with pytest.raises(FinescaleError, match=r"dvc\.yaml must follow params\.yaml.*finescale dvcfile"):
+        run_one(tmp_path, "world")
 
 
 def test_the_users_own_files_are_inputs(settings: Settings, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from finescale.cli.progress import reporter
 from finescale.errors import FinescaleError
 from finescale.fields.allocator import keep_freed_memory
+from finescale.pipeline import dvcfile
 from finescale.pipeline.executor import DirectExecutor, DvcExecutor, Outcome
 from finescale.pipeline.project import Project
 from finescale.pipeline.run import run_stage
@@ -45,6 +46,7 @@ def run_pipeline(root: Path, names: list[str], *, direct: bool, workers: int) ->
 def run_one(root: Path, name: str) -> None:
     """Run one stage in this process, with a progress bar where somebody looks."""
     project = Project(root.resolve())
+    dvcfile.check_settings(project.root, project.stages, project.settings)
     keep_freed_memory()
     with reporter(name) as progress:
         run_stage(project.root, project.stage(name), project.settings, progress)

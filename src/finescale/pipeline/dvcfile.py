@@ -14,11 +14,16 @@ from finescale.settings import Settings, given
 
 HEADER = "# Rendered from src/finescale/pipeline/ledger.py by `finescale dvcfile`; do not edit.\n"
 SOURCE = "src/finescale"
+DIFFER = "dvc.yaml must follow params.yaml: they differ; run `finescale dvcfile`"
 
 
 def render(root: Path, stages: tuple[Stage, ...], settings: Settings) -> str:
     """The text of dvc.yaml for these stages under these settings, with the user's files that are there now."""
-    body: dict[str, object] = {"stages": {s.name: _stage(root, s, settings) for s in stages}}
+    return HEADER + yaml.safe_dump(_body(root, stages, settings), sort_keys=False, width=110)
+
+
+def _body(root: Path, stages: tuple[Stage, ...], settings: Settings) -> dict[str, Any]:
+    body: dict[str, Any] = {"stages": {s.name: _stage(root, s, settings) for s in stages}}
     written = {name for s in stages for name in s.writes}
     if "skill" in written:
         plots: list[dict[str, object]] = [
@@ -39,7 +44,7 @@ def render(root: Path, stages: tuple[Stage, ...], settings: Settings) -> str:
     models = [name for name in sorted(written) if name.startswith("model-")]
     if models:
         body["artifacts"] = {name: {"path": path_of(name), "type": "model"} for name in models}
-    return HEADER + yaml.safe_dump(body, sort_keys=False, width=110)
+    return body
 
 
 def _stage(root: Path, stage: Stage, settings: Settings) -> dict[str, object]:
@@ -96,4 +101,21 @@ def check(root: Path, stages: tuple[Stage, ...], settings: Settings) -> None:
     """Raise unless dvc.yaml is what the settings ask for."""
     path = root / "dvc.yaml"
     if not path.is_file() or path.read_text(encoding="utf-8") != render(root, stages, settings):
-        raise FinescaleError("dvc.yaml must follow params.yaml: they differ; run `finescale dvcfile`")
+        raise FinescaleError(DIFFER)
+
+
+def check_settings(root: Path, stages: tuple[Stage, ...], settings: Settings) -> None:
+    """Raise where dvc.yaml is there and was rendered for other settings; files that came meanwhile do not matter."""
+    path = root / "dvc.yaml"
+    if path.is_file():
+        there = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        if _asked(there) != _asked(_body(root, stages, settings)):
+            raise FinescaleError(DIFFER)
+
+
+def _asked(body: dict[str, Any]) -> dict[str, Any]:
+    """Of each stage what follows from the settings: all but its inputs."""
+    return {
+        name: {key: value for key, value in entry.items() if key != "deps"}
+        for name, entry in body.get("stages", {}).items()
+    }
