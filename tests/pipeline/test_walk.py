@@ -1,5 +1,6 @@
 """Walking the ledger: order, side by side, failures, and what DVC's words mean."""
 
+import subprocess
 import sys
 import threading
 import time
@@ -10,6 +11,7 @@ import pytest
 from finescale.errors import FinescaleError
 from finescale.pipeline import executor
 from finescale.pipeline.executor import DvcExecutor, Outcome, StageFailed, last_words
+from finescale.pipeline.project import Project
 from finescale.pipeline.stage import Stage
 from finescale.pipeline.walk import walk
 
@@ -156,9 +158,41 @@ def test_what_dvc_says_becomes_a_state(log: list[str], state: str, monkeypatch: 
 def test_a_held_lock_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     answers = [(1, ["ERROR: Unable to acquire lock. Most likely another DVC process is running"]), (0, [])]
     monkeypatch.setattr(DvcExecutor, "_repro", lambda self, name, line: answers.pop(0))
-    monkeypatch.setattr(executor.time, "sleep", lambda _: None)
+    monkeypatch.setattr(executor, "PAUSES", (0.0, 0.0))
     assert DvcExecutor(Path()).run(stage("coarsen"), lambda _: None).state == "Skipped"
     assert answers == []
+
+
+HELD = [
+    "ERROR: failed to reproduce 'coarsen': 'data/reference.zarr' is busy, it is being blocked by:",
+    "  (PID 8700): dvc repro --single-item train-pixel",
+    "If there are no processes with such PIDs, you can manually remove '.dvc/tmp/rwlock' and try again.",
+]
+
+
+def test_a_door_that_works_for_hours_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers, said = [(255, HELD), (255, HELD), (0, [])], []
+    monkeypatch.setattr(DvcExecutor, "_repro", lambda self, name, line: answers.pop(0))
+    monkeypatch.setattr(executor, "PAUSES", (0.0, 0.0))
+    monkeypatch.setattr(executor, "PATIENCE", -1.0)
+    assert DvcExecutor(Path()).run(stage("coarsen"), said.append).state == "Skipped"
+    who = "(PID 8700): dvc repro --single-item train-pixel"
+    assert said == [f"note: another door is working here {who}; waiting for it"]
+
+
+def test_what_dvc_says_of_its_locks_is_not_passed_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "log").write_text("\n".join(["Running", *HELD]), encoding="utf-8")
+    slow(f"cat {tmp_path}/log; exit 255", monkeypatch)
+    said: list[str] = []
+    assert DvcExecutor(tmp_path)._repro("coarsen", said.append)[0] == 255
+    assert said == ["Running"]
+
+
+def test_show_says_that_another_door_is_working(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    answer = subprocess.CompletedProcess([], 255, "", "\n".join(HELD))
+    monkeypatch.setattr("finescale.pipeline.project.subprocess.run", lambda *_, **__: answer)
+    with pytest.raises(FinescaleError, match=r"another door is working here \(PID 8700\)"):
+        Project(tmp_path).stale()
 
 
 def test_a_failure_carries_the_stages_own_words(monkeypatch: pytest.MonkeyPatch) -> None:

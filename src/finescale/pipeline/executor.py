@@ -25,8 +25,12 @@ WORDS: tuple[tuple[str, State], ...] = (
     ("Running stage", "Completed"),
     ("is cached - skipping run", "Restored"),
 )
-BUSY = "Unable to acquire lock"
-PATIENCE = 600.0  # seconds to wait for another door that is writing dvc.lock
+BUSY = "Unable to acquire lock"  # another door is writing dvc.lock
+BLOCKED = "is being blocked by"  # another door is at work on a file that the stage reads or writes
+PATIENCE = (
+    600.0  # seconds to wait where DVC is busy; work on a file may take days, a training's say, and is awaited
+)
+PAUSES = (1.0, 15.0)  # seconds between two tries, the first and the longest: each try starts DVC
 GRACE = 8.0  # seconds that a stopped stage has to tidy up
 
 
@@ -92,15 +96,22 @@ class DvcExecutor:
     def run(self, stage: Stage, line: Line) -> Outcome:
         """Reproduce the stage, waiting while another door holds DVC's lock."""
         start = time.monotonic()
+        pause, told = PAUSES[0], False
         while not self._stopped.is_set():
             code, log = self._repro(stage.name, line)
             if code == 0:
                 return Outcome(stage.name, _state(log), time.monotonic() - start)
-            if not any(BUSY in text for text in log) or time.monotonic() - start > PATIENCE:
+            holder = blocked(log)
+            if holder and not told:
+                line(f"note: {holder}; waiting for it")
+                told = True
+            waits = holder or (any(BUSY in t for t in log) and time.monotonic() - start <= PATIENCE)
+            if not waits:
                 raise StageFailed(
                     stage.name, last_words(stage.name, log), 2 if any(_ours(t) for t in log) else 1
                 )
-            time.sleep(1.0)
+            self._stopped.wait(pause)
+            pause = min(2 * pause, PAUSES[1])
         raise StageFailed(stage.name, f"stage {stage.name} was stopped; the next run goes on from here", 2)
 
     def stop(self) -> None:
@@ -130,7 +141,7 @@ class DvcExecutor:
                 for raw in process.stdout:
                     if text := raw.rstrip():
                         log.append(text)
-                        if BUSY not in text:
+                        if not any(word in part for part in log for word in (BUSY, BLOCKED)):
                             line(text)
         if late.is_set():
             log.append(f"error: a stage ends within {self.limit:.0f} s: {name} did not; allow it more time")
@@ -166,6 +177,15 @@ def environment() -> dict[str, str]:
     """The environment of every process a door starts: this Python's programs first, nobody told of it."""
     path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)))
     return {**os.environ, "PATH": path, "DVC_NO_ANALYTICS": "1", "PYTHONUNBUFFERED": "1"}
+
+
+def blocked(log: list[str]) -> str | None:
+    """Which other door DVC says to be at work on a file, as a phrase; None where it says nothing of the kind."""
+    where = next((n for n, text in enumerate(log) if BLOCKED in text), None)
+    if where is None:
+        return None
+    who = [text.strip() for text in log[where + 1 :] if text.strip().startswith("(PID ")]
+    return f"another door is working here {' '.join(who[:1])}".rstrip()
 
 
 def _signal(process: "subprocess.Popen[str]", number: signal.Signals) -> None:

@@ -13,7 +13,7 @@ import yaml
 
 from finescale.errors import FinescaleError
 from finescale.pipeline import dvcfile
-from finescale.pipeline.executor import environment
+from finescale.pipeline.executor import blocked, environment
 from finescale.pipeline.ledger import ledger
 from finescale.pipeline.lockfile import PARAMS, recorded
 from finescale.pipeline.stage import Stage
@@ -74,6 +74,8 @@ class Project:
             check=False,
         )
         if found.returncode:
+            if holder := blocked(found.stderr.splitlines()):
+                raise FinescaleError(f"what is stale is known when nobody works: {holder}; let it end")
             raise FinescaleError(f"DVC could not tell what is stale: {found.stderr.strip().splitlines()[-1]}")
         status: dict[str, list[Any]] = json.loads(found.stdout or "{}")
         locked = recorded(self.root)
