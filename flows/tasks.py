@@ -31,7 +31,7 @@ def bring_up_to_date(stage: Stage, executor: DvcExecutor) -> State[str]:
     return Completed(name=outcome.state, message=said, data=outcome.state)
 
 
-@task(cache_policy=NO_CACHE, persist_result=True, result_serializer="json", timeout_seconds=600)
+@task(cache_policy=NO_CACHE, persist_result=True, result_serializer="json")
 def register(root: Path) -> str:
     """Offer the model to the registry; nothing happens when it is there already."""
     said = registering.register(Project(root))

@@ -1,6 +1,7 @@
 """Where artefacts lie and how datasets are written: nobody else knows a path."""
 
 import hashlib
+import json
 import math
 import shutil
 from collections.abc import Iterable
@@ -124,6 +125,18 @@ def digest(root: Path, name: str) -> str | None:
     return None
 
 
+def tracked(root: Path, name: str) -> str | None:
+    """DVC's content hash of a folder artefact, where dvc.lock is of what lies there: a direct run records nothing."""
+    folder = root / path_of(name)
+    found = digest(root, name)
+    if found is None:
+        return None
+    # As DVC does it: the hash of a list of its files with theirs.
+    files = sorted((p.relative_to(folder).as_posix(), p) for p in folder.rglob("*") if p.is_file())
+    entries = [{"md5": _md5(path.read_bytes()), "relpath": relative} for relative, path in files]
+    return found if found == f"{_md5(json.dumps(entries, sort_keys=True).encode())}.dir" else None
+
+
 def contents(path: Path) -> str:
     """A hash of a folder's files: names and bytes."""
     total = hashlib.sha256()
@@ -153,6 +166,10 @@ def put(source: Path, target: Path) -> None:
     if target.exists():
         remove(target)
     source.replace(target)
+
+
+def _md5(data: bytes) -> str:
+    return hashlib.md5(data, usedforsecurity=False).hexdigest()
 
 
 def _shards(ds: xr.Dataset) -> dict[str, int]:

@@ -11,7 +11,7 @@ from finescale.methods.recipes import DRAWING
 from finescale.pipeline import store
 from finescale.pipeline.project import Project
 from finescale.pipeline.tracking import flat, sources
-from finescale.registry import model
+from finescale.registry import model, tracking
 from finescale.scores.evidence import gather
 from finescale.service import evidence, lineage, promoting
 
@@ -21,15 +21,17 @@ def register(project: Project) -> str:
     root, wanted = project.root, project.settings.registry
     name = f"model-{wanted.method}"
     folder = root / store.path_of(name)
-    checkpoint = store.digest(root, name) or store.contents(folder)
+    checkpoint = store.tracked(root, name) or store.contents(folder)
     if version := model.known(root, wanted.name, checkpoint):
+        if "decision" not in tracking.tags_of(root, wanted.name, version):
+            return promoting.promote(root, version).text  # its registration was cut off before it was judged
         return f"models:/{wanted.name} version {version} holds this checkpoint already"
     scores = pd.read_csv(root / store.path_of("scorecard"))
     crps = scores.query(
         f"method == '{wanted.method}' and case == 'perfect' and metric == 'crps' and hours == 'all' and region == 'all'"
     )
     held_out = evidence.held_out(project)
-    traced = lineage.trace(project, wanted.method)
+    traced = lineage.trace(project, wanted.method) | {f"data.{name}": checkpoint}
     candidate = model.Candidate(
         name=wanted.name,
         folder=folder,
