@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,10 +14,12 @@ import intake
 import numpy as np
 import pytest
 import xarray as xr
+import yaml
 
 from finescale.errors import FinescaleError
 from finescale.methods import recipes
 from finescale.pipeline import store
+from finescale.pipeline.project import Project
 from finescale.service import hierarchy
 from finescale.service.check import check
 from finescale.service.finish import finish
@@ -24,6 +27,9 @@ from finescale.service.piece import produce_piece
 from finescale.service.plan import plan
 from finescale.service.publish import publish
 from finescale.service.run import produce
+
+PERIOD = (("2015-01-10", "2015-01-12"),)
+CALIBRATION = ["2001-01-01", "2001-02-09"]
 
 
 def files(out: Path) -> dict[str, bytes]:
@@ -53,6 +59,7 @@ def test_a_product_is_whole_and_says_what_it_is(built: Path, ask, tmp_path: Path
     assert all(ds.attrs[key] for key in wanted)
     assert ds.attrs["downscaling_seed"] == "5"
     assert "hdl:21.14100/GCM-ALPHA-ssp245-tas" in ds.attrs["tracking_id"]
+    assert "bias-corrected on the coarse grid by eqm" in ds.attrs["history"]
     assert "12 stores whole" in check(out) or "16 stores whole" in check(out)
     monthly = hierarchy.open_all(out / "summaries" / "alpha" / "ssp245" / "monthly.zarr")
     blocks = [
@@ -222,3 +229,38 @@ def test_two_workers_one_killed_give_what_a_serial_run_gives(built: Path, ask, t
     produce(built, request.model_copy(update={"out": str(tmp_path / "one")}))
     assert stores(tmp_path / "two") == stores(tmp_path / "one")
     check(tmp_path / "two")
+
+
+def test_the_correction_is_named_that_was_applied(built: Path, ask, tmp_path: Path) -> None:
+    root = other_settings(built, tmp_path, correct={"method": "scaling", "calibration": CALIBRATION})
+    produce(root, ask(gcms=("alpha",), scenarios=("ssp245",), periods=PERIOD, members=1, block=1))
+    (piece,) = (tmp_path / "product" / "stores").rglob("members-*.zarr")
+    assert "corrected on the coarse grid by eqm\n" in hierarchy.open_all(piece).attrs["history"]
+
+
+@pytest.mark.parametrize(
+    ("reason", "refused"), [("setting correct: eqm -> scaling", True), ("x deleted", False)]
+)
+def test_a_stale_correction_is_refused(
+    built: Path, ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reason: str, refused: bool
+) -> None:
+    root = other_settings(built, tmp_path)
+    (root / ".dvc").mkdir()
+    lock = {"stages": {"correct-alpha": {"cmd": "x"}}}
+    (root / "dvc.lock").write_text(yaml.safe_dump(lock), encoding="utf-8")
+    monkeypatch.setattr(Project, "stale", lambda self, names: {name: [reason] for name in names})
+    monkeypatch.setattr(Project, "prepare", lambda self: False)
+    if not refused:
+        assert plan(root, ask()).pieces
+        return
+    with pytest.raises(FinescaleError, match="correct-alpha behind them is stale, setting correct: eqm"):
+        plan(root, ask())
+
+
+def other_settings(built: Path, tmp_path: Path, **changes: object) -> Path:
+    """A copy of the project with other settings."""
+    root = tmp_path / "other"
+    shutil.copytree(built, root)
+    body = yaml.safe_load((root / "params.yaml").read_text(encoding="utf-8")) | changes
+    (root / "params.yaml").write_text(yaml.safe_dump(body), encoding="utf-8")
+    return root

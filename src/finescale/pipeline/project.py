@@ -63,10 +63,15 @@ class Project:
             local.write_text(NO_SCM, encoding="utf-8")
         return dvcfile.write(self.root, self.stages, self.settings)
 
-    def stale(self) -> dict[str, list[str]]:
-        """Stages that DVC would not leave alone, with the reasons, as DVC sees them now."""
-        found = subprocess.run(
-            [sys.executable, "-m", "dvc", "status", "--json"],
+    def stale(self, names: Sequence[str] = ()) -> dict[str, list[str]]:
+        """Stages that DVC would not leave alone, with the reasons, as DVC sees them now.
+
+        Args:
+            names: Ask of these, and of what they need; of all when none is named.
+        """
+        asked = [stage.name for stage in self.chosen(names)] if names else []
+        found = subprocess.run(  # noqa: S603 - our own command
+            [sys.executable, "-m", "dvc", "status", "--json", *asked],
             cwd=self.root,
             env=environment(),
             capture_output=True,
@@ -81,7 +86,9 @@ class Project:
         locked = recorded(self.root)
         raw = yaml.safe_load((self.root / PARAMS).read_text(encoding="utf-8"))
         return {
-            stage: [why for entry in entries for why in _reasons(entry, locked.get(stage, {}), raw)]
+            stage: [why for entry in entries for why in _reasons(entry, locked[stage], raw)]
+            if stage in locked
+            else ["no run of it is recorded"]
             for stage, entries in status.items()
         }
 

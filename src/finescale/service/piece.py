@@ -67,7 +67,7 @@ def _produce(
     notes = job.work / "notes" / key
     ensemble = _draw(method, given, job, piece, notes, progress)
     hours = inside(ensemble["time"], piece)
-    described = provenance.describe(ensemble.isel(time=hours), given.attrs, job, piece)
+    described = provenance.describe(ensemble.isel(time=hours), given, job, piece)
     target, receipt = job.store(piece), job.receipt(piece)
     receipt.unlink(missing_ok=True)
     draft = target.with_name(f".{target.name}.draft")

@@ -8,6 +8,7 @@ from finescale.errors import FinescaleError
 from finescale.methods import card
 from finescale.methods.recipes import DRAWING
 from finescale.pipeline import store
+from finescale.pipeline.lockfile import recorded
 from finescale.pipeline.project import Project
 from finescale.registry.lock import locked
 from finescale.service.job import Job, Model, Piece, Result
@@ -38,6 +39,7 @@ def plan(root: Path, request: Production) -> Job:
         )
     for name in gcms:
         store.open_dataset(root, f"correction-{name}")
+    _check_fresh(project, [f"correct-{name}" for name in gcms])
     out = (root / request.out).resolve()
     model = _settle(root, out, request.model)
     whole = range(0, request.members if model.draws else 1, request.block)
@@ -50,6 +52,23 @@ def plan(root: Path, request: Production) -> Job:
         for gcm, scenario, period, first in product(gcms, request.scenarios, periods, whole)
     )
     return Job(root, out, request, model, pieces, _left_out(request, model, pieces))
+
+
+def _check_fresh(project: Project, stages: list[str]) -> None:
+    """Raise unless the corrections are those that params.yaml asks for; of one made without DVC nothing is known."""
+    known = [name for name in stages if name in recorded(project.root)]
+    if not known:
+        return
+    project.prepare()
+    stale = [(name, reason) for name, reasons in project.stale(known).items() for reason in reasons]
+    for name, reason in stale:
+        if not reason.endswith(
+            " deleted"
+        ):  # what was not fetched onto this machine, or was cleared away, says nothing
+            raise FinescaleError(
+                f"a production takes corrections that follow params.yaml: {name} behind them is stale, {reason}; run "
+                f"`finescale run {' '.join(known)}`"
+            )
 
 
 def _left_out(request: Production, model: Model, pieces: tuple[Piece, ...]) -> tuple[Result, ...]:

@@ -1,8 +1,5 @@
 """What a produced store says of itself: sources, licence, seed, settings, model; no clock, host or path."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import xarray as xr
 
 from finescale import __version__
@@ -42,22 +39,23 @@ REQUIRED = (
 )
 
 
-def describe(ensemble: xr.Dataset, source: Mapping[str, Any], job: Job, piece: Piece) -> xr.Dataset:
+def describe(ensemble: xr.Dataset, given: xr.Dataset, job: Job, piece: Piece) -> xr.Dataset:
     """An ensemble with CF attributes and the identity of all that it was made of.
 
     Args:
         ensemble: Fields ``[member, time, lat, lon]``.
-        source: Attributes of the corrected run.
+        given: The corrected run, whose fields say how they were corrected.
         job: The production.
         piece: Which piece this is.
     """
+    source = given.attrs
     attrs = {key: str(source[key]) for key in INHERITED if key in source}
     project = Project(job.root)
-    model, correct = job.model, project.settings.correct
-    assert correct is not None
+    model = job.model
+    ways = sorted({str(given[name].attrs["bias_correction"]) for name in given.data_vars})
     steps = [
         *str(source.get("history", "")).splitlines(),
-        f"finescale: bias-corrected on the coarse grid by {correct.method}",
+        f"finescale: bias-corrected on the coarse grid by {', '.join(ways)}",
         f"finescale: members {piece.block} drawn by {model.version} ({model.method}), seed {job.request.seed}",
     ]
     attrs |= {
