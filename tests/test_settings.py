@@ -54,6 +54,10 @@ def test_a_wrong_value_names_its_line_and_bound(tmp_path: Path) -> None:
     assert "greater than or equal to 1, not 0" in message
 
 
+def test_a_method_is_run_once(tmp_path: Path) -> None:
+    assert "methods must name each once" in broken(tmp_path, "  methods: [", "  methods: [bcsd, bcsd, ")
+
+
 def test_a_wrong_word_lists_the_allowed_ones(tmp_path: Path) -> None:
     assert "'instant' or 'mean'" in broken(tmp_path, "how: instant", "how: sum")
 

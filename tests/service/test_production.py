@@ -257,6 +257,30 @@ def test_a_stale_correction_is_refused(
         plan(root, ask())
 
 
+def test_another_request_leaves_a_product_alone(built: Path, ask, tmp_path: Path) -> None:
+    body = {
+        "pieces": [{"piece": "alpha/ssp245/20150110-20150112/members-000-001", "store": "x"}, {"piece": "y"}]
+    }
+    (tmp_path / "product").mkdir()
+    (tmp_path / "product" / "manifest.json").write_text(json.dumps(body), encoding="utf-8")
+    assert plan(built, ask(members=8)).pieces
+    with pytest.raises(FinescaleError, match="holds 1 stores that this one does not ask for, alpha/ssp245"):
+        plan(built, ask(gcms=("beta",)))
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"periods": (("2015-01-10", "2015-01-12"), ("2015-01-12", "2015-01-14"))}, "must not share days"),
+        ({"periods": (("2015-01-10", "2015-01-12"), ("2015-01-10", "2015-01-12"))}, "must not share days"),
+        ({"scenarios": ("ssp245", "ssp245")}, "scenarios must name each once"),
+    ],
+)
+def test_nothing_is_asked_for_twice(ask, changes: dict[str, object], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        ask(**changes)
+
+
 def other_settings(built: Path, tmp_path: Path, **changes: object) -> Path:
     """A copy of the project with other settings."""
     root = tmp_path / "other"

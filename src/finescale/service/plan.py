@@ -12,6 +12,7 @@ from finescale.pipeline.lockfile import recorded
 from finescale.pipeline.project import Project
 from finescale.registry.lock import locked
 from finescale.service.job import Job, Model, Piece, Result
+from finescale.service.publish import read_manifest
 from finescale.settings import Production
 
 
@@ -51,7 +52,21 @@ def plan(root: Path, request: Production) -> Job:
         Piece(gcm, scenario, period, first, min(request.block, last - first))
         for gcm, scenario, period, first in product(gcms, request.scenarios, periods, whole)
     )
+    _check_room(out, pieces)
     return Job(root, out, request, model, pieces, _left_out(request, model, pieces))
+
+
+def _check_room(out: Path, pieces: tuple[Piece, ...]) -> None:
+    """Raise where a product holds stores of another request, which its new catalogue would leave out."""
+    if not (out / "manifest.json").is_file():
+        return
+    asked = {piece.name for piece in pieces}
+    kept = [entry["piece"] for entry in read_manifest(out)["pieces"] if "store" in entry]
+    if others := [name for name in kept if name not in asked]:
+        raise FinescaleError(
+            f"a product is one request: {out.name} holds {len(others)} stores that this one does not ask for, "
+            f"{others[0]} first; name another `out`, or ask for them too"
+        )
 
 
 def _check_fresh(project: Project, stages: list[str]) -> None:

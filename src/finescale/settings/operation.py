@@ -1,5 +1,7 @@
 """Sections on what happens to a model after it is built: production of ensembles, promotion in the registry."""
 
+from itertools import pairwise
+
 from pydantic import Field, model_validator
 
 from finescale.settings.section import Name, Period, Section
@@ -35,6 +37,19 @@ class Production(Section):
         for first, last in self.periods:
             if last < first:
                 raise ValueError(f"a period must not end before it begins: {first} .. {last}")
+        for (first, last), (other, end) in pairwise(sorted(self.periods)):
+            if other <= last:
+                raise ValueError(
+                    f"periods must not share days, which summaries would count twice: {first} .. {last} and "
+                    f"{other} .. {end}; name each day once"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _each_is_named_once(self) -> "Production":
+        for key, names in (("gcms", self.gcms), ("scenarios", self.scenarios)):
+            if len({*names}) < len(names):
+                raise ValueError(f"{key} must name each once: {', '.join(names)}; leave one out")
         return self
 
 

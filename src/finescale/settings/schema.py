@@ -73,6 +73,8 @@ class Downscale(Section):
     @model_validator(mode="after")
     def _methods_exist(self) -> "Downscale":
         known = (*BUILT_IN, *self.sections)
+        if len({*self.methods}) < len(self.methods):
+            raise ValueError(f"methods must name each once: {', '.join(self.methods)}; leave one out")
         for method in self.methods:
             if method not in known:
                 near = get_close_matches(method, known, n=1)
