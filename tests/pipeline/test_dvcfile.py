@@ -45,6 +45,18 @@ def test_a_setting_left_to_its_default_is_no_parameter(settings: Settings) -> No
     assert "seed" in body["score"]["params"]
 
 
+def test_the_schema_behind_a_stages_settings_is_an_input(settings: Settings) -> None:
+    body = yaml.safe_load(dvcfile.render(ROOT, ledger(settings), settings))["stages"]
+    schema = {
+        name: {d.rpartition("/")[2] for d in entry["deps"] if d.startswith("src/finescale/settings/")}
+        for name, entry in body.items()
+    }
+    assert schema["coarsen"] == schema["world"] == {"data.py"}
+    (trained,) = (name for name in schema if name.startswith("train-"))
+    assert schema[trained] == {"data.py", "learning.py"}
+    assert schema["downscale-bcsd"] == {"data.py", "schema.py"}
+
+
 def test_a_stale_file_is_refused_and_rewritten(settings: Settings, tmp_path: Path) -> None:
     stages = ledger(settings)
     with pytest.raises(FinescaleError, match="finescale dvcfile"):

@@ -75,15 +75,13 @@ def test_a_product_is_whole_and_says_what_it_is(built: Path, ask, tmp_path: Path
 
 def test_members_are_those_of_one_long_draw(built: Path, ask, tmp_path: Path) -> None:
     """Blocks and periods are seams of storage, not of weather: the hours are those of a draw of all at once."""
-    produce(
-        built,
-        ask(
-            scenarios=("ssp245",),
-            gcms=("alpha",),
-            periods=(("2015-01-10", "2015-01-12"), ("2015-01-13", "2015-01-15")),
-        ),
+    request = ask(
+        scenarios=("ssp245",),
+        gcms=("alpha",),
+        periods=(("2015-01-10", "2015-01-12"), ("2015-01-13", "2015-01-15")),
     )
-    job = plan(built, ask(scenarios=("ssp245",), gcms=("alpha",)))
+    produce(built, request)
+    job = plan(built, request)
     coarse = store.open_path(next((job.work / "coarse").glob("alpha-ssp245-*.zarr"))).compute()
     method = recipes.load(built / "models" / "gaussian")
     whole = method(coarse.sel(time=slice("2015-01-06", "2015-01-19")), members=4, seed=5)

@@ -10,7 +10,7 @@ from finescale.pipeline.lockfile import PARAMS, forget, recorded
 from finescale.pipeline.sources import inside, local
 from finescale.pipeline.stage import Stage
 from finescale.pipeline.store import path_of
-from finescale.settings import Settings, given
+from finescale.settings import Settings, declared, given
 
 HEADER = "# Rendered from src/finescale/pipeline/ledger.py by `finescale dvcfile`; do not edit.\n"
 SOURCE = "src/finescale"
@@ -48,7 +48,9 @@ def _body(root: Path, stages: tuple[Stage, ...], settings: Settings) -> dict[str
 
 
 def _stage(root: Path, stage: Stage, settings: Settings) -> dict[str, object]:
-    deps = _data(root, stage) + [f"{SOURCE}/{path}" for path in stage.code]
+    # A default that changes is a setting that changes, and the file that declares it is all that shows it.
+    schema = sorted({f"settings/{path}" for name in stage.settings for path in declared(settings, name)})
+    deps = _data(root, stage) + [f"{SOURCE}/{path}" for path in (*stage.code, *schema)]
     outs = [path_of(name) for name in stage.writes if name != "metrics"]
     entry: dict[str, object] = {"cmd": f"finescale stage {stage.name}", "deps": deps}
     if params := _params(stage, settings):
@@ -94,7 +96,8 @@ def write(root: Path, stages: tuple[Stage, ...], settings: Settings) -> bool:
 def _gone(before: dict[str, Any], data: list[str], params: list[str]) -> set[str]:
     """Settings and data that a stage's last run has had and its next one would not: DVC asks only of those listed."""
     read = {dep["path"] for dep in before.get("deps", []) if not dep["path"].startswith(f"{SOURCE}/")}
-    return (read - {*data}) | (before.get("params", {}).get(PARAMS, {}).keys() - {*params})
+    had: set[str] = {*before.get("params", {}).get(PARAMS, {})}
+    return (read - {*data}) | (had - {*params})
 
 
 def check(root: Path, stages: tuple[Stage, ...], settings: Settings) -> None:

@@ -2,24 +2,21 @@
 
 from dataclasses import replace
 
+from finescale.pipeline.code import (
+    BLOCKS,
+    CARD,
+    DETERMINISTIC,
+    ERRORS,
+    FETCH,
+    GATE,
+    LEARNED,
+    STORE,
+    H,
+)
 from finescale.pipeline.stage import Stage
-from finescale.pipeline.trainings import BLOCKS, SHARES, STORE, static, trainings
+from finescale.pipeline.trainings import SHARES, static, trainings
 from finescale.pipeline.wiring import ordered
 from finescale.settings import LatentPrior, Settings
-
-GATE = ("quality", "climate/holes.py", "climate/units.py", "climate/variables.py", "pipeline/stages/gate.py")
-CARD = ("methods/card.py", "methods/downscaler.py", "methods/kinds.py")
-DETERMINISTIC = (*CARD, "methods/bcsd.py", "methods/bilinear.py", "methods/climatology.py")
-LEARNED = (
-    "fields",
-    "prior",
-    "guidance",
-    "methods/ensemble.py",
-    "methods/gaussian.py",
-    "methods/generative.py",
-    "methods/regression.py",
-    "methods/stream.py",
-)
 
 
 def ledger(settings: Settings) -> tuple[Stage, ...]:
@@ -59,7 +56,7 @@ def _reference(settings: Settings) -> list[Stage]:
             writes=("raw-reference", *raw_static),
             settings=(*catalogue, "data.variables", "data.region", "data.reference", "data.static"),
             sources=(*listed, *(path for source in series for path in source.files)),
-            code=("climate", "pipeline/stages/ingest.py", *STORE),
+            code=(*FETCH, *STORE),
             retries=2,
         ),
         Stage(
@@ -76,7 +73,7 @@ def _reference(settings: Settings) -> list[Stage]:
             reads=("reference",),
             writes=("coarse-reference",),
             settings=("coarse",),
-            code=("grid", "pipeline/stages/coarsen.py", *STORE),
+            code=("grid", *H, *STORE),
         ),
     ]
     if settings.world:
@@ -86,7 +83,14 @@ def _reference(settings: Settings) -> list[Stage]:
             reads=(),
             writes=("world",),
             settings=("world",),
-            code=("climate/twin", "grid", "pipeline/stages/world.py"),
+            code=(
+                "climate/twin",
+                "climate/catalogue.py",
+                "climate/variables.py",
+                "grid",
+                "pipeline/stages/world.py",
+                *STORE,
+            ),
         )
         stages.insert(0, world)
     return stages
@@ -113,7 +117,7 @@ def _gcm(settings: Settings, gcm: str) -> list[Stage]:
                 "downscale.scenario",
             ),
             sources=tables,
-            code=("climate", "pipeline/stages/ingest.py", *STORE),
+            code=(*FETCH, *STORE),
             retries=2,
         ),
         Stage(
@@ -181,7 +185,7 @@ def _downscale(settings: Settings, method: str) -> list[Stage]:
             *own,
             "gates",
         ),
-        code=(*code, "grid", *BLOCKS, *GATE, "pipeline/stages/downscale.py", *STORE),
+        code=(*code, "grid", *H, *ERRORS, *BLOCKS, *GATE, "pipeline/stages/downscale.py", *STORE),
     )
     if method not in _searched(settings):
         return [stage]
@@ -196,6 +200,8 @@ def _downscale(settings: Settings, method: str) -> list[Stage]:
             *code,
             "scores",
             "grid",
+            *H,
+            *ERRORS,
             *BLOCKS,
             "pipeline/stages/downscale.py",
             "pipeline/stages/search.py",
@@ -246,7 +252,15 @@ def _judge(settings: Settings) -> list[Stage]:
                 "data.gcms",
                 "registry.method",
             ),
-            code=("scores", "grid", *BLOCKS, "pipeline/stages/score.py", *STORE),
+            code=(
+                "scores",
+                "grid",
+                *H,
+                *BLOCKS,
+                "pipeline/stages/downscale.py",
+                "pipeline/stages/score.py",
+                *STORE,
+            ),
             tracked=True,
         ),
         Stage(
@@ -273,6 +287,11 @@ def _judge(settings: Settings) -> list[Stage]:
                 "scores",
                 "grid",
                 *BLOCKS,
+                *CARD,
+                "climate/variables.py",
+                "pipeline/stages/coarsen.py",
+                "pipeline/stages/downscale.py",
+                "pipeline/stages/score.py",
                 "pipeline/stages/report.py",
                 "pipeline/recipe.py",
                 *STORE,

@@ -1,11 +1,10 @@
 """The part of the ledger that learns: the fitted climate, and the trained priors that the chosen methods need."""
 
+from finescale.pipeline.code import BLOCKS, STORE
 from finescale.pipeline.stage import Stage
 from finescale.settings import LatentPrior, Settings
 
-STORE = ("pipeline/desk.py", "pipeline/store.py")
 SHARES = ("split.shares", "split.gap")  # what blocks of days come from where the settings state none
-BLOCKS = ("climate/splits.py", "climate/subset.py", "climate/timeline.py", "pipeline/stages/blocks.py")
 
 
 def static(settings: Settings) -> tuple[str, ...]:
@@ -52,7 +51,15 @@ def _latent(settings: Settings, name: str) -> list[Stage]:
     section = settings.priors[name]
     parts = (section.parts if isinstance(section, LatentPrior) else None) or name
     reads = ("reference", "coarse-reference", *static(settings))
-    code = ("fields", "prior", "grid", *BLOCKS, "pipeline/stages/latent.py", *STORE)
+    code = (
+        "fields",
+        "prior",
+        "grid",
+        *BLOCKS,
+        "pipeline/stages/coarsen.py",
+        "pipeline/stages/latent.py",
+        *STORE,
+    )
 
     def sees(prior: str, *keys: str) -> tuple[str, ...]:
         told = ("variables", "predictors", "context", "scaling", "crop", *keys)

@@ -1,6 +1,7 @@
 """Read params.yaml; what is wrong is named with its line and with what would be right."""
 
 import difflib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
 
@@ -105,6 +106,27 @@ def given(settings: Settings, name: str) -> bool:
         else:
             return False
     return True
+
+
+def declared(settings: Settings, name: str) -> set[str]:
+    """Files of this room that say what a dotted name may hold, and what it holds where nothing is said."""
+    section: BaseModel = settings
+    value: Any = settings
+    for part in name.split("."):
+        value = value[part] if isinstance(value, dict) else getattr(value, part)
+        section = value if isinstance(value, BaseModel) else section
+    inside = _within(section) if section is value else [section]
+    found = {type(part).__module__ for part in inside if part is not settings}
+    return {f"{module.rpartition('.')[2]}.py" for module in found}
+
+
+def _within(section: BaseModel) -> Iterator[BaseModel]:
+    """A section and all sections inside it."""
+    yield section
+    for _, value in section:
+        for part in value.values() if isinstance(value, dict) else [value]:
+            if isinstance(part, BaseModel):
+                yield from _within(part)
 
 
 def _explain(root: yaml.Node, detail: ErrorDetails) -> str:
