@@ -1,7 +1,14 @@
 """Rooms and files behind the stages, by what stages have in common; a test compares them with what is imported."""
 
 STORE = ("pipeline/desk.py", "pipeline/store.py")
-BLOCKS = ("climate/splits.py", "climate/subset.py", "climate/timeline.py", "pipeline/stages/blocks.py")
+BLOCKS = (
+    "climate/calendar.py",
+    "climate/provenance.py",
+    "climate/splits.py",
+    "climate/subset.py",
+    "climate/timeline.py",
+    "pipeline/stages/blocks.py",
+)
 H = ("fields/axis.py", "pipeline/stages/coarsen.py")
 ERRORS = (
     "bias/observation_error.py",

@@ -148,7 +148,14 @@ def _gcm(settings: Settings, gcm: str) -> list[Stage]:
                 f"gates-corrected-{gcm}",
             ),
             settings=("seed", "correct", f"data.gcms.{gcm}", "gates"),
-            code=("bias", *GATE, "pipeline/stages/correct.py", *STORE),
+            code=(
+                "bias",
+                "climate/calendar.py",
+                "climate/provenance.py",
+                *GATE,
+                "pipeline/stages/correct.py",
+                *STORE,
+            ),
         ),
     ]
 
