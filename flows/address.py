@@ -5,7 +5,12 @@ import sys
 from pathlib import Path
 
 HOME = Path(__file__).resolve().parent.parent
-HOST, PORT = "127.0.0.1", int(os.environ.get("FINESCALE_PORT", "4200"))
+HOST, STATED = "127.0.0.1", os.environ.get("FINESCALE_PORT", "4200")
+if not (STATED.isdecimal() and 0 < int(STATED) < 65535):
+    sys.exit(
+        f"error: FINESCALE_PORT must be a port below 65535, for the pages take the next one: {STATED!r}; say 4311"
+    )
+PORT = int(STATED)
 SITE, PAGES = f"http://{HOST}:{PORT}", f"http://{HOST}:{PORT + 1}"
 POOL = "finescale"
 ENVIRONMENT = os.environ | {

@@ -54,6 +54,24 @@ def test_a_wrong_value_names_its_line_and_bound(tmp_path: Path) -> None:
     assert "greater than or equal to 1, not 0" in message
 
 
+@pytest.mark.parametrize(
+    ("new", "words"),
+    [
+        (b"seed: 0\nseed: 1\n", "line 2: a key stands once: seed"),
+        (b"[a, b]: 1\n", "line 1: a key is a word"),
+        (b"seed: !strange 1\n", "line 1: settings hold plain values: could not determine a constructor"),
+        (b"seed: \x07\n", "must be YAML"),
+        (b"# gr\xfc\xdfe\nseed: 1\n", "must be YAML"),
+    ],
+)
+def test_what_no_settings_hold_is_one_line(tmp_path: Path, new: bytes, words: str) -> None:
+    (tmp_path / "params.yaml").write_bytes(new)
+    with pytest.raises(FinescaleError, match=r"params\.yaml") as caught:
+        load_settings(tmp_path / "params.yaml")
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
 def test_a_method_is_run_once(tmp_path: Path) -> None:
     assert "methods must name each once" in broken(tmp_path, "  methods: [", "  methods: [bcsd, bcsd, ")
 

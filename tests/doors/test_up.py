@@ -1,6 +1,7 @@
 """`make up` beside others: whose a port is, and what stays as an operator has set it. No server of Prefect's runs."""
 
 import socket
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -15,7 +16,10 @@ from flows.server import Server
 from prefect.client.schemas.objects import DeploymentSchedule
 from prefect.client.schemas.schedules import CronSchedule
 
+from finescale.cli.service import promote_version
 from finescale.errors import FinescaleError
+
+from .conftest import ROOT, environment
 
 
 @pytest.fixture
@@ -85,3 +89,20 @@ def test_schedules_come_back_as_an_operator_has_set_them() -> None:
     assert len(done) == 2
     restore(client, deployed, [asleep, other])
     assert len(done) == 2
+
+
+@pytest.mark.parametrize("port", ["abc", "65535", "-1"])
+def test_a_port_that_is_none_is_one_line(port: str) -> None:
+    command = [sys.executable, "-c", "import flows.address"]
+    done = subprocess.run(
+        command, env=environment(ROOT) | {"FINESCALE_PORT": port}, capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: FINESCALE_PORT must be a port")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("period", ["2003-13-05:2003-14-01", "2003-02-01:2003-01-01", "2003-01-01"])
+def test_a_period_that_is_none_is_one_line(period: str, tmp_path: Path) -> None:
+    with pytest.raises(FinescaleError, match="a period"):
+        promote_version(tmp_path, "candidate", period)

@@ -1,11 +1,13 @@
 """Runs with a preset: in a folder of their own, with what the default run has made."""
 
+import shutil
 import subprocess
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import yaml
+from dvc.config import Config
 
 from finescale.errors import FinescaleError
 from finescale.pipeline.store import path_of
@@ -113,3 +115,11 @@ def test_the_latent_preset_of_the_month_has_the_data_of_the_other() -> None:
     )
     assert one["data"] == two["data"]
     assert one["split"]["test"] == two["split"]["test"]
+
+
+@pytest.mark.parametrize("name", ["a #1", "a, b", "ü"])
+def test_a_workspace_finds_the_cache_of_a_project_of_any_name(tmp_path: Path, name: str) -> None:
+    (tmp_path / name / ".dvc").mkdir(parents=True)
+    shutil.copy(ROOT / "params.yaml", tmp_path / name)
+    folder = workspace(tmp_path / name, changes={"seed": 1})
+    assert Config(str(folder / ".dvc"))["cache"]["dir"] == str(tmp_path / name / ".dvc" / "cache")

@@ -7,8 +7,9 @@ import pytest
 import xarray as xr
 
 from finescale.errors import FinescaleError
+from finescale.registry import tracking
 from finescale.registry.consumer import downscale
-from finescale.registry.exchange import as_answer, as_dataset, open_coarse
+from finescale.registry.exchange import as_answer, as_dataset, check_target, open_coarse
 
 UNITS = {"tas": "K"}
 
@@ -78,3 +79,26 @@ def test_other_things_are_refused(tmp_path: Path) -> None:
     with pytest.raises(FinescaleError, match=r"a \.zarr store or a \.nc file"):
         downscale(tmp_path, tmp_path / "a.nc", tmp_path / "out.csv", model="m", members=1, seed=0)
     assert [p.name for p in tmp_path.iterdir()] == ["text.nc"]
+
+
+def test_a_result_needs_its_folder_and_a_folder_need_not_be_a_store(tmp_path: Path) -> None:
+    with pytest.raises(FinescaleError, match=r"no .*nodir; make it first"):
+        check_target(tmp_path / "nodir" / "x.nc")
+    check_target(tmp_path / "x.nc")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(FinescaleError, match="the folder empty is no Zarr store"):
+        open_coarse(tmp_path / "empty")
+
+
+@pytest.mark.parametrize("name", ["50%25 ü", "50%", "a?b", "a, #1"])
+def test_a_registry_lies_in_a_project_of_any_name(tmp_path: Path, name: str) -> None:
+    root = tmp_path / name
+    with pytest.raises(FinescaleError, match=r"no mlruns/ in .*--root"):
+        tracking.load(root, "models:/finescale@champion")
+    assert not root.exists()
+    tracking.connect(root)
+    assert (root / "mlruns" / "mlflow.db").is_file()
+    again = tracking.connect(root)
+    assert tracking.mlflow.get_experiment(again).artifact_location == (
+        (root / "mlruns" / "artifacts" / "finescale").as_uri()
+    )

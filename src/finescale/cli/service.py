@@ -55,14 +55,25 @@ def _period(text: str) -> tuple[str, str]:
     return first, last
 
 
+def _days(text: str) -> tuple[date, date]:
+    try:
+        first, last = (date.fromisoformat(day) for day in _period(text))
+    except ValueError as error:
+        raise FinescaleError(
+            f"a period has days of the calendar: {text!r} ({error}); write 2016-01-05:2016-01-19"
+        ) from error
+    if last < first:
+        raise FinescaleError(f"a period must not end before it begins: {text}; turn it round")
+    return first, last
+
+
 def promote_version(root: Path, challenger: str, period: str | None) -> str:
     """Put a version against the champion; gives the decision and its proof, and leaves with 1 where it is refused."""
     from finescale.service.promoting import promote
 
     days = None
     if period:
-        first, last = (date.fromisoformat(text) for text in _period(period))
-        days = (first, last)
+        days = _days(period)
     decision = promote(
         root.resolve(), challenger, period=days, tell=lambda text: print(text, file=sys.stderr)
     )

@@ -26,7 +26,7 @@ DVC = """\
     autostage = false
     no_scm = true
 [cache]
-    dir = {cache}
+    dir = "{cache}"
     type = "reflink,hardlink,copy"
 """
 
@@ -51,7 +51,7 @@ def workspace(root: Path, preset: str = "", changes: Mapping[str, Any] | None = 
     overlays = [read_preset(root, preset)] if preset else []
     if changes:
         overlays.append(compose("changes", yaml.safe_dump(dict(changes), sort_keys=False)))
-    merged = compose("params.yaml", (root / "params.yaml").read_text(encoding="utf-8"))
+    merged = compose("params.yaml", (root / "params.yaml").read_bytes())
     for overlay in overlays:
         merged = merge(merged, overlay)
     check(merged)
@@ -77,7 +77,7 @@ def read_preset(root: Path, name: str) -> yaml.MappingNode:
     if not path.is_file():
         there = ", ".join(presets(root)) or "none"
         raise FinescaleError(f"a preset is a file in presets/: no {name}.yaml; there are: {there}")
-    return compose(f"presets/{name}.yaml", path.read_text(encoding="utf-8"))
+    return compose(f"presets/{name}.yaml", path.read_bytes())
 
 
 def presets(root: Path) -> list[str]:

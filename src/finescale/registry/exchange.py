@@ -16,7 +16,12 @@ def open_coarse(path: Path) -> xr.Dataset:
     if not path.exists():
         raise FinescaleError(f"coarse data must exist: no file or store {path}; check the path")
     if path.is_dir():
-        store: xr.Dataset = xr.open_zarr(path, consolidated=False, chunks=None)
+        try:
+            store: xr.Dataset = xr.open_zarr(path, consolidated=False, chunks=None)
+        except (OSError, ValueError, KeyError) as error:
+            raise FinescaleError(
+                f"coarse data must be netCDF-4 or Zarr: the folder {path.name} is no Zarr store; name another"
+            ) from error
         return store
     try:
         return xr.open_dataset(path, engine="h5netcdf")
@@ -92,6 +97,8 @@ def check_target(out: Path) -> None:
         )
     if out.exists():
         raise FinescaleError(f"nothing is overwritten: {out} exists; choose another name")
+    if not out.parent.is_dir():
+        raise FinescaleError(f"the result goes into a folder that is there: no {out.parent}; make it first")
 
 
 def write(ensemble: xr.Dataset, out: Path) -> str:

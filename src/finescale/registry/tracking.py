@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 # Both are read when mlflow is imported.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -50,7 +50,12 @@ def connect(root: Path) -> str:
     """Point MLflow at a project's mlruns/ and give the experiment's id; makes both on first use."""
     folder = (root / "mlruns").resolve()
     folder.mkdir(parents=True, exist_ok=True)
-    mlflow.set_tracking_uri(f"sqlite:///{folder}/mlflow.db")
+    # In such an address a per cent sign may begin a code, and a question mark the options. Quoted only where it must
+    # be: beside a folder that is, MLflow leaves an empty one under the quoted name.
+    place = str(folder)
+    if "?" in place or unquote(place) != place:
+        place = place.replace("%", "%25").replace("?", "%3F")
+    mlflow.set_tracking_uri(f"sqlite:///{place}/mlflow.db")
     found = mlflow.get_experiment_by_name(EXPERIMENT)
     if found is not None:
         return str(found.experiment_id)
@@ -109,6 +114,10 @@ def quietly(call: Callable[..., Any], **arguments: object) -> Any:  # noqa: ANN4
 
 def load(root: Path, uri: str) -> Any:  # noqa: ANN401 - MLflow's wrapper
     """Load a registered model; refuses pickled ones."""
+    if not (root / "mlruns").is_dir():
+        raise FinescaleError(
+            f"a registered model lies in a project: no mlruns/ in {root.resolve().name}; name the project with --root"
+        )
     connect(root)
     os.environ["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] = "false"
     try:

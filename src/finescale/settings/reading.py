@@ -28,14 +28,14 @@ def load_settings(path: Path) -> Settings:
         raise FinescaleError(
             f"settings must exist: no file {path.name} in this folder; run from the project's folder"
         )
-    return check(compose(path.name, path.read_text(encoding="utf-8")))
+    return check(compose(path.name, path.read_bytes()))
 
 
-def compose(file: str, text: str) -> yaml.MappingNode:
+def compose(file: str, text: str | bytes) -> yaml.MappingNode:
     """Parse settings or an overlay into a tree whose parts know their file and line."""
-    loader = yaml.SafeLoader(text)
-    loader.name = file
     try:
+        loader = yaml.SafeLoader(text)  # which looks at every character
+        loader.name = file
         root = loader.get_single_node()
     except yaml.YAMLError as error:
         raise FinescaleError(f"{file} must be YAML: {' '.join(str(error).split())}") from error
@@ -46,7 +46,7 @@ def compose(file: str, text: str) -> yaml.MappingNode:
         raise FinescaleError(
             f"{file} must hold sections: it is a list or a value; write `section: ...` lines"
         )
-    _check_quotes(root)
+    _check_nodes(root)
     return root
 
 
@@ -74,23 +74,38 @@ def check(root: yaml.MappingNode) -> Settings:
     Raises:
         FinescaleError: It breaks the schema; the message names the file and line of each fault.
     """
-    raw = yaml.SafeLoader("").construct_document(root)
+    try:
+        raw = yaml.SafeLoader("").construct_document(root)
+    except yaml.MarkedYAMLError as error:
+        place = error.problem_mark
+        where = f"{place.name}, line {place.line + 1}" if place else "the settings"
+        raise FinescaleError(f"{where}: settings hold plain values: {error.problem}; write one") from error
     try:
         return Settings.model_validate(raw)
     except ValidationError as error:
         raise FinescaleError("\n".join(_explain(root, detail) for detail in error.errors())) from error
 
 
-def _check_quotes(node: yaml.Node) -> None:
-    """Dates must be texts: DVC, which reads the same file, knows no dates."""
+def _check_nodes(node: yaml.Node) -> None:
+    """Dates must be texts: DVC, which reads the same file, knows no dates. Keys are words, each of them once."""
     if isinstance(node, yaml.ScalarNode) and node.tag.endswith(":timestamp"):
         raise FinescaleError(
             f'{_place(node)}: dates must stand in quotes: {node.value}; write "{node.value}"'
         )
+    if isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise FinescaleError(
+                    f"{_place(key)}: a key is a word: this one is a list or a section; name it"
+                )
+            if key.value in seen:
+                raise FinescaleError(f"{_place(key)}: a key stands once: {key.value} does twice; keep one")
+            seen.add(key.value)
     if isinstance(node, yaml.MappingNode | yaml.SequenceNode):
         for child in node.value:
             for part in child if isinstance(child, tuple) else (child,):
-                _check_quotes(part)
+                _check_nodes(part)
 
 
 def given(settings: Settings, name: str) -> bool:
