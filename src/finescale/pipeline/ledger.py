@@ -127,25 +127,15 @@ def _gcm(settings: Settings, gcm: str) -> list[Stage]:
             reads=(*raw, *(f"raw-{name}" for name in truth), "coarse-reference"),
             writes=(f"historical-{gcm}", f"scenario-{gcm}", *truth, f"gates-{gcm}"),
             settings=("data.variables", f"data.gcms.{gcm}", "coarse", "gates"),
-            code=(
-                "climate",
-                "grid",
-                *GATE,
-                "pipeline/stages/harmonise.py",
-                *STORE,
-            ),
+            code=("climate", "grid", *GATE, "pipeline/stages/harmonise.py", *STORE),
         ),
         Stage(
             f"correct-{gcm}",
             run="correct.correct",
             options={"gcm": gcm},
             reads=("coarse-reference", f"historical-{gcm}", f"scenario-{gcm}"),
-            writes=(
-                f"corrected-{gcm}",
-                f"correction-{gcm}",
-                f"error-{gcm}",
-                f"bias-{gcm}",
-                f"gates-corrected-{gcm}",
+            writes=tuple(
+                f"{name}-{gcm}" for name in ("corrected", "correction", "error", "bias", "gates-corrected")
             ),
             settings=("seed", "correct", f"data.gcms.{gcm}", "gates"),
             code=(
