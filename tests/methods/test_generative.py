@@ -23,6 +23,8 @@ from finescale.guidance.conditions import conditions
 from finescale.guidance.recipes import GuidanceSpec
 from finescale.guidance.solver import SamplerSpec
 from finescale.methods import shelf
+from finescale.methods.bilinear import Bilinear
+from finescale.methods.downscaler import drawn
 from finescale.methods.gaussian import GROUP, Gaussian
 from finescale.methods.generative import GenerativeDownscaler
 from finescale.prior.card import load_prior
@@ -101,7 +103,7 @@ def coarse(fine: xr.Dataset, method: GenerativeDownscaler) -> xr.Dataset:
 
 
 def values(ds: xr.Dataset) -> np.ndarray:
-    return ds.to_dataarray().values
+    return ds[sorted(map(str, ds.data_vars))].to_dataarray().values
 
 
 def with_error(coarse: xr.Dataset, std: float) -> xr.Dataset:
@@ -197,6 +199,17 @@ def test_a_streamed_run_gives_the_same(method, coarse, tmp_path) -> None:
     xr.testing.assert_identical(again.load(), streamed)
     other = method(coarse, members=3, seed=2, scratch=tmp_path / "s")
     assert not np.array_equal(values(other), values(held))
+
+
+def test_what_can_be_resumed_is_drawn_in_a_folder_and_all_else_in_memory(method, coarse, tmp_path) -> None:
+    told, request = [], {"members": 2, "seed": 1}
+    plain = Bilinear(method.fine, method.coarse, method.variables)
+    folders = [tmp_path / "notes" / name for name in ("generative", "bilinear")]
+    for one, folder in zip((method, plain), folders, strict=True):
+        found = drawn(one, coarse, folder, lambda done, total: told.append((done, total)), **request)
+        np.testing.assert_array_equal(values(found), values(one(coarse, **request)))
+    assert [folder.is_dir() for folder in folders] == [True, False]
+    assert told and told[-1][0] == told[-1][1]
 
 
 def test_a_scratch_folder_belongs_to_one_request(method, coarse, fine) -> None:

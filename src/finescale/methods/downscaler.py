@@ -1,8 +1,9 @@
 """What every method is: coarse data in, an ensemble of fine hourly fields out."""
 
-from collections.abc import Sequence
+import inspect
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 import xarray as xr
@@ -67,6 +68,34 @@ class Downscaler(Protocol):
     def save(self, folder: Path) -> None:
         """Write everything that the method needs into a new folder."""
         ...
+
+
+def drawn(
+    method: Downscaler,
+    coarse: xr.Dataset,
+    scratch: Path,
+    on_progress: Callable[[int, int], None],
+    *,
+    members: int,
+    seed: int,
+    first: int = 0,
+) -> xr.Dataset:
+    """Downscale block by block in a folder where the method can, so that a killed run goes on; else in memory.
+
+    Args:
+        method: any.
+        coarse: what it reads.
+        scratch: of this request alone.
+        on_progress: called with what is done and what there is to do.
+        members: as of the method.
+        seed: too.
+        first: too.
+    """
+    extra: dict[str, Any] = {}
+    if "scratch" in inspect.signature(type(method).__call__).parameters:
+        scratch.parent.mkdir(parents=True, exist_ok=True)
+        extra = {"scratch": scratch, "on_progress": on_progress}
+    return method(coarse, members=members, seed=seed, first=first, **extra)
 
 
 def check_coarse(

@@ -1,15 +1,13 @@
 """One piece of a production: drawn, gated, described, written in one move; begun again it goes on or is left alone."""
 
-import inspect
 from pathlib import Path
-from typing import Any
 
 import xarray as xr
 
 from finescale import __version__
 from finescale.errors import FinescaleError
 from finescale.methods import card, recipes
-from finescale.methods.downscaler import Downscaler
+from finescale.methods.downscaler import Downscaler, drawn
 from finescale.pipeline import store
 from finescale.pipeline.desk import Progress, silent
 from finescale.pipeline.project import Project
@@ -92,11 +90,8 @@ def _draw(
     method: Downscaler, given: xr.Dataset, job: Job, piece: Piece, notes: Path, progress: Progress
 ) -> xr.Dataset:
     """The piece's members over its period and the margins; where the method can, block by block on disk."""
-    extra: dict[str, Any] = {}
-    if "scratch" in inspect.signature(type(method).__call__).parameters:
-        notes.parent.mkdir(parents=True, exist_ok=True)
-        extra = {"scratch": notes, "on_progress": lambda done, total: progress("draws", done, total)}
-    return method(given, members=piece.count, seed=job.request.seed, first=piece.first, **extra)
+    request = {"members": piece.count, "seed": job.request.seed, "first": piece.first}
+    return drawn(method, given, notes, lambda done, total: progress("draws", done, total), **request)
 
 
 def _gate(job: Job, piece: Piece, draft: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -13,7 +14,7 @@ from finescale.guidance.sources import LASTING, STANDARD_ERROR
 from finescale.methods import card
 from finescale.methods.bcsd import Bcsd
 from finescale.methods.bilinear import Bilinear
-from finescale.methods.downscaler import Downscaler
+from finescale.methods.downscaler import Downscaler, drawn
 from finescale.pipeline.desk import Desk
 from finescale.pipeline.stages.blocks import block
 from finescale.pipeline.stages.coarsen import operator
@@ -83,7 +84,8 @@ def _cases(
             share = _lasting(desk, case)
             for variable, error in errors[case].items():
                 coarse[variable].attrs |= {STANDARD_ERROR: error, LASTING: share}
-        desk.save(name, downscaler(coarse, members=members, seed=seed))
+        notes, told = desk.scratch() / case, partial(desk.progress, f"draws of {case}")
+        desk.save(name, drawn(downscaler, coarse, notes, told, members=members, seed=seed))
     check(desk, "ensemble", wanted, f"gates-{method}", masked)
 
 
