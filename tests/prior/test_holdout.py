@@ -67,6 +67,19 @@ def test_days_held_out_are_whole_stretches(world):
     assert int(jumps.sum()) == holdout.STRETCHES - 1
 
 
+def test_a_period_with_a_scrap_of_a_stretch_is_checked_all_the_same(world):
+    ds = world.dataset(410, seed=1)
+    _, unseen = holdout.parts(ds)
+    at = int(np.flatnonzero(ds["time"] == unseen["time"][0])[0])
+    # One hour is lost a little after the beginning of days held out.
+    ds = ds.isel(time=np.delete(np.arange(410), at + 4))
+    scaling = Scaling.fit(ds, ["a", "b"])
+    options = {"modes": 160, "order": 4, "joint": 0}
+    checked = GaussianClimate.fit(ds, scaling, sketch_every=1, **options)
+    plain = naive(ds, scaling, checked.harmonics, radius=float(checked.radius), **options)
+    assert not np.allclose(checked.variance, plain.variance, rtol=0.01)
+
+
 def test_trust_mixes_two_laws(world):
     ds = world.dataset(400, seed=1)
     scaling = Scaling.fit(ds, ["a", "b"])

@@ -129,39 +129,28 @@ def test_accumulated_parts_are_one_batch(world, tmp_path):
     assert all(torch.allclose(one[name].float(), four[name].float(), atol=1e-5) for name in one)
 
 
-def test_stops_early_when_validation_does_not_gain(world, tmp_path):
+def idle(world, folder, **options):
+    """A training that learns nothing, and is looked at every fifth step."""
     training = replace(SPEC.training, learning_rate=0.0, validate_every=5, patience=2)
+    spec, days = replace(SPEC, training=training), (world.dataset(600, 1), world.dataset(100, 2))
+    train(days[0], None, spec, folder / "prior", validation=days[1], scratch=folder / "scratch", **options)
+
+
+def test_stops_early_when_validation_does_not_gain(world, tmp_path):
     logged = []
-    train(
-        world.dataset(600, 1),
-        None,
-        replace(SPEC, training=training),
-        tmp_path / "prior",
-        validation=world.dataset(100, 2),
-        scratch=tmp_path / "scratch",
-        on_log=lambda step, figures: logged.append((step, figures)),
-    )
+    idle(world, tmp_path, on_log=lambda step, figures: logged.append((step, figures)))
     assert json.loads((tmp_path / "prior" / "card.json").read_text())["steps"] == 10
     assert all(np.isfinite(v) for _, figures in logged for v in figures.values())
 
 
 def test_terminated_at_a_validation_does_not_forget_it(world, tmp_path):
-    training = replace(SPEC.training, learning_rate=0.0, validate_every=5, patience=2)
-
-    def go(say=None):
-        train(
-            world.dataset(600, 1),
-            None,
-            replace(SPEC, training=training),
-            tmp_path / "prior",
-            validation=world.dataset(100, 2),
-            scratch=tmp_path / "scratch",
-            on_progress=say,
-        )
-
     with pytest.raises(SystemExit):
-        go(lambda done, total: os.kill(os.getpid(), signal.SIGTERM) if done == 5 else None)
-    go()
+        idle(
+            world,
+            tmp_path,
+            on_progress=lambda done, total: os.kill(os.getpid(), signal.SIGTERM) if done == 5 else None,
+        )
+    idle(world, tmp_path)
     assert json.loads((tmp_path / "prior" / "card.json").read_text())["steps"] == 10
 
 

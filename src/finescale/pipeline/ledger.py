@@ -225,19 +225,13 @@ def _judge(settings: Settings) -> list[Stage]:
         *(f"gates-corrected-{gcm}" for gcm in settings.data.gcms),
         *(f"gates-{method}" for method in settings.downscale.methods),
     )
+    given = ("reference", "coarse-reference", *static(settings))
+    own = ("pipeline/stages/downscale.py", "pipeline/stages/score.py")
     return [
         Stage(
             "score",
             run="score.score",
-            reads=(
-                "reference",
-                "coarse-reference",
-                *static(settings),
-                *corrected,
-                *errors,
-                *truths,
-                *ensembles,
-            ),
+            reads=(*given, *corrected, *errors, *truths, *ensembles),
             writes=("scorecard", "scorecard-table", "metrics", "skill"),
             settings=(
                 "seed",
@@ -249,24 +243,14 @@ def _judge(settings: Settings) -> list[Stage]:
                 "data.gcms",
                 "registry.method",
             ),
-            code=(
-                "scores",
-                "grid",
-                *H,
-                *BLOCKS,
-                "pipeline/stages/downscale.py",
-                "pipeline/stages/score.py",
-                *STORE,
-            ),
+            code=("scores", "grid", *H, *BLOCKS, *own, *STORE),
             tracked=True,
         ),
         Stage(
             "report",
             run="report.report",
             reads=(
-                "reference",
-                "coarse-reference",
-                *static(settings),
+                *given,
                 "scorecard",
                 *corrected,
                 *truths,
@@ -287,8 +271,7 @@ def _judge(settings: Settings) -> list[Stage]:
                 *CARD,
                 "climate/variables.py",
                 "pipeline/stages/coarsen.py",
-                "pipeline/stages/downscale.py",
-                "pipeline/stages/score.py",
+                *own,
                 "pipeline/stages/report.py",
                 "pipeline/recipe.py",
                 *STORE,

@@ -115,7 +115,7 @@ def checked(
         return fit_arrays(days, scaling, harmonics=basis, radius=radius, **options)
 
     seen, unseen = parts(ds)
-    if ds.sizes["time"] < SHORTEST * (options["order"] + 1) or _shortest(unseen) < _FRAMES:
+    if ds.sizes["time"] < SHORTEST * (options["order"] + 1) or max(_lengths(unseen)) < _FRAMES:
         return fit(ds, radii[0])
     kept, best = radii[0], Lesson(*3 * (np.zeros(0),))
     for radius in radii:
@@ -144,7 +144,7 @@ def lesson(trial: "GaussianClimate", unseen: xr.Dataset) -> Lesson:
     residual = rest / free[:, None]
     residual *= (np.maximum(residual[:, 0], floor) / np.maximum(residual[:, 0], 1e-30))[:, None]
     arrays, lead = trial.tensors(), trial.cross.shape[1]
-    frames = max(min(_LONG, _shortest(unseen)), _FRAMES)
+    frames = max(min(_LONG, *_lengths(unseen)), _FRAMES)
     x, when = even_windows(unseen, trial.scaling, trial.mask.numpy(), frames, _WINDOWS)
     near, then = x[:, :_FRAMES], when[:, :_FRAMES]
     z = trial.project(torch.where(trial.mask, x - trial.mean(when), 0))[..., :lead].double()
@@ -166,9 +166,10 @@ def weighed(errors: Array, days: float) -> float:
     return float(likely @ np.array(TRUSTS) / likely.sum())
 
 
-def _shortest(ds: xr.Dataset) -> int:
-    """Frames of the shortest unbroken stretch."""
-    return int(np.unique(segments(ds["time"]), return_counts=True)[1].min())
+def _lengths(ds: xr.Dataset) -> list[int]:
+    """Frames of each unbroken stretch."""
+    counts: list[int] = np.unique(segments(ds["time"]), return_counts=True)[1].tolist()
+    return counts
 
 
 def _moments(trial: "GaussianClimate", unseen: xr.Dataset) -> tuple[Array, Array]:

@@ -32,7 +32,7 @@ class Locality:
     """Copies of a period.
 
     Attributes:
-        waves: what the anomalies of each copy are multiplied by ``[R, H, W]``.
+        waves: what the anomalies of each copy are multiplied by ``[R, H, W]``; for the period as it is ``[1, 1, 1]``.
     """
 
     waves: NDArray[np.float32]
@@ -40,10 +40,9 @@ class Locality:
     @classmethod
     def of(cls, ds: xr.Dataset, radius: float) -> "Locality":
         """For a period and a radius in kilometres; infinite for the period as it is."""
-        places = _places(ds)
         if math.isinf(radius):
-            return cls(np.ones((1, *places.shape[1:]), np.float32))
-        phases = np.tensordot(_wavenumbers(_pairs(ds)) / radius, places, 1)
+            return cls(np.ones((1, 1, 1), np.float32))
+        phases = np.tensordot(_wavenumbers(_pairs(ds)) / radius, _places(ds), 1)
         return cls(np.sqrt(2) * np.concatenate([np.cos(phases), np.sin(phases)]).astype(np.float32))
 
     def segments(self, time: xr.DataArray) -> NDArray[np.int64]:
@@ -54,8 +53,7 @@ class Locality:
 
 def radii(ds: xr.Dataset) -> tuple[float, ...]:
     """Radii to be tried for a period, in kilometres: of a long one none but the infinite."""
-    places = _places(ds)
-    if _pairs(ds) < FEWEST or np.isnan(places).any():
+    if _pairs(ds) < FEWEST or np.isnan(places := _places(ds)).any():
         return (math.inf,)
     diagonal = math.hypot(*np.ptp(places.reshape(2, -1), axis=1))
     return (math.inf, *(share * diagonal for share in SHARES))
