@@ -87,9 +87,9 @@ def drawn(
         coarse: what it reads.
         scratch: of this request alone.
         on_progress: called with what is done and what there is to do.
-        members: as of the method.
-        seed: too.
-        first: too.
+        members: wanted, as of the method itself.
+        seed: decides every random draw.
+        first: number of the first member.
     """
     extra: dict[str, Any] = {}
     if "scratch" in inspect.signature(type(method).__call__).parameters:
