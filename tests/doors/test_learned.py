@@ -149,5 +149,6 @@ def test_gaussian_takes_eofs_together_when_asked(learned: Project) -> None:
     weights = learned.root / "models" / "gaussian" / "climate.safetensors"
     assert load_file(weights)["cross"].size == 0
     learned.set(downscale__gaussian={"together": True})
+    learned.finescale("dvcfile")
     learned.finescale("stage", "downscale-gaussian")
     assert load_file(weights)["cross"].shape == (5, 12, 12)
