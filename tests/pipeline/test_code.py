@@ -18,8 +18,6 @@ STAGES = "pipeline/stages/"
 LEAVES = (
     "bias/observation_error.py",
     "climate/catalogue.py",
-    "guidance/sources.py",
-    f"{STAGES}downscale.py",
     f"{STAGES}score.py",
 )
 # Methods that the stages of all methods import and only their own use.

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from finescale.errors import FinescaleError
+from finescale.fields.attributes import LASTING, STANDARD_ERROR
 from finescale.fields.hours import absolute_hours
 from finescale.fields.operator import AreaMean, Clock, Space, Stations
 from finescale.fields.scaling import Scaling
@@ -23,9 +24,6 @@ from finescale.grid.clock import check_even
 from finescale.grid.coarsening import Coarsening
 from finescale.grid.grid import Grid
 from finescale.guidance.observation import Source
-
-STANDARD_ERROR = "standard_error"  # attribute of a field, in its units
-LASTING = "error_lasting"  # attribute of a field, a share of the error variance
 
 
 def gridded(ds: xr.Dataset, coarsening: Coarsening, scaling: Scaling, error_scale: float = 1.0) -> Source:

@@ -9,11 +9,9 @@ BLOCKS = (
     "climate/timeline.py",
     "pipeline/stages/blocks.py",
 )
+CASES = "pipeline/stages/cases.py"
 H = ("fields/axis.py", "pipeline/stages/coarsen.py")
-ERRORS = (
-    "bias/observation_error.py",
-    "guidance/sources.py",
-)  # names under which errors of coarse data travel
+ERRORS = ("bias/observation_error.py", "fields/attributes.py")  # how errors of coarse data travel
 FETCH = ("climate", "grid", "pipeline/sources.py", "pipeline/stages/ingest.py")
 GATE = ("quality", "climate/holes.py", "climate/units.py", "climate/variables.py", "pipeline/stages/gate.py")
 CARD = ("methods/card.py", "methods/downscaler.py", "methods/kinds.py")

@@ -5,6 +5,7 @@ from dataclasses import replace
 from finescale.pipeline.code import (
     BLOCKS,
     CARD,
+    CASES,
     DETERMINISTIC,
     ERRORS,
     FETCH,
@@ -182,7 +183,7 @@ def _downscale(settings: Settings, method: str) -> list[Stage]:
             *own,
             "gates",
         ),
-        code=(*code, "grid", *H, *ERRORS, *BLOCKS, *GATE, "pipeline/stages/downscale.py", *STORE),
+        code=(*code, "grid", *H, *ERRORS, *BLOCKS, *GATE, CASES, "pipeline/stages/downscale.py", *STORE),
     )
     if method not in _searched(settings):
         return [stage]
@@ -198,9 +199,8 @@ def _downscale(settings: Settings, method: str) -> list[Stage]:
             "scores",
             "grid",
             *H,
-            *ERRORS,
             *BLOCKS,
-            "pipeline/stages/downscale.py",
+            CASES,
             "pipeline/stages/search.py",
             *STORE,
         ),
@@ -226,7 +226,7 @@ def _judge(settings: Settings) -> list[Stage]:
         *(f"gates-{method}" for method in settings.downscale.methods),
     )
     given = ("reference", "coarse-reference", *static(settings))
-    own = ("pipeline/stages/downscale.py", "pipeline/stages/score.py")
+    own = (CASES, "pipeline/stages/score.py")
     return [
         Stage(
             "score",

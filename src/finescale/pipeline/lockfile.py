@@ -6,6 +6,7 @@ would see half of it.
 
 import time
 from collections.abc import Collection
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +26,15 @@ def recorded(root: Path) -> dict[str, Any]:
         if abs(time.time() - before / 1e9) > QUIET or time.monotonic() > end:
             text = lock.read_text(encoding="utf-8")
             if lock.stat().st_mtime_ns == before or time.monotonic() > end:
-                return dict((yaml.safe_load(text) or {}).get("stages", {}))
+                return _parsed(text)
         time.sleep(QUIET / 10)
     return {}
+
+
+@lru_cache(maxsize=1)
+def _parsed(text: str) -> dict[str, Any]:
+    """The stages; a stage asks for each of its inputs, and a long file takes a second to parse."""
+    return dict((yaml.safe_load(text) or {}).get("stages", {}))
 
 
 def forget(root: Path, stages: Collection[str]) -> None:

@@ -6,17 +6,15 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any
 
-import xarray as xr
-
 from finescale.bias.observation_error import LIKE_WEATHER
-from finescale.climate.subset import crop_period
-from finescale.guidance.sources import LASTING, STANDARD_ERROR
+from finescale.fields.attributes import LASTING, STANDARD_ERROR
 from finescale.methods import card
 from finescale.methods.bcsd import Bcsd
 from finescale.methods.bilinear import Bilinear
 from finescale.methods.downscaler import Downscaler, drawn
 from finescale.pipeline.desk import Desk
 from finescale.pipeline.stages.blocks import block
+from finescale.pipeline.stages.cases import conditions, standard_errors
 from finescale.pipeline.stages.coarsen import operator
 from finescale.pipeline.stages.gate import check
 
@@ -89,28 +87,6 @@ def _cases(
     check(desk, "ensemble", wanted, f"gates-{method}", masked)
 
 
-def standard_errors(desk: Desk) -> dict[str, dict[str, float]]:
-    """Roots of the diagonal of R, by case and variable; what is coarsened here is exact."""
-    errors = {}
-    for name in desk.stage.reads:
-        if name.startswith("error-"):
-            found = desk.open(name)["R"]
-            stds = found.to_numpy().diagonal() ** 0.5
-            names = map(str, found["variable"].values)
-            errors[f"gcm-{name.removeprefix('error-')}"] = dict(zip(names, map(float, stds), strict=True))
-    return errors
-
-
 def _lasting(desk: Desk, case: str) -> float:
     """Share of R that lasts and reaches as weather does: of a model that runs freely, whose laws were compared."""
     return LIKE_WEATHER if "distance" in desk.open(f"error-{case.removeprefix('gcm-')}") else 0.0
-
-
-def conditions(desk: Desk, case: str) -> xr.Dataset:
-    """The coarse data that a case is conditioned on."""
-    if case == "perfect":
-        return block(desk, "coarse-reference", "test")
-    gcm = case.removeprefix("gcm-")
-    return crop_period(
-        desk.open(f"corrected-{gcm}"), desk.setting("downscale.period"), f"the scenario of {gcm}"
-    )

@@ -7,7 +7,7 @@ import pandas as pd
 from finescale import __version__
 from finescale.methods.card import FILE
 from finescale.pipeline.desk import Desk
-from finescale.pipeline.stages.downscale import conditions, standard_errors
+from finescale.pipeline.stages.cases import conditions, standard_errors
 from finescale.pipeline.stages.score import truth_by_case
 from finescale.report.case import Case
 from finescale.report.page import write_page

@@ -12,8 +12,8 @@ import xarray as xr
 
 from finescale.pipeline.desk import Desk
 from finescale.pipeline.stages.blocks import block, outside
+from finescale.pipeline.stages.cases import conditions, standard_errors
 from finescale.pipeline.stages.coarsen import operator
-from finescale.pipeline.stages.downscale import conditions, standard_errors
 from finescale.scores import table
 from finescale.scores.change import Change
 from finescale.scores.climate import score_climate

@@ -9,10 +9,11 @@ import numpy as np
 import xarray as xr
 
 from finescale.errors import FinescaleError
+from finescale.fields.attributes import STANDARD_ERROR
 from finescale.methods.generative import GenerativeDownscaler
 from finescale.pipeline.desk import Desk
 from finescale.pipeline.stages.blocks import block
-from finescale.pipeline.stages.downscale import standard_errors
+from finescale.pipeline.stages.cases import standard_errors
 from finescale.pipeline.stages.generate import downscaler, tuned
 from finescale.scores.search import Trial, choose, grid_of, judge
 
@@ -73,5 +74,5 @@ def _blurred(desk: Desk, coarse: xr.Dataset) -> xr.Dataset:
         std = max((errors[name] for errors in found), default=0.0)
         field = coarse[name]
         noise = rng.standard_normal(field.shape).astype(field.dtype)
-        fields[name] = (field + std * noise).assign_attrs(field.attrs | {"standard_error": std})
+        fields[name] = (field + std * noise).assign_attrs(field.attrs | {STANDARD_ERROR: std})
     return xr.Dataset(fields)
