@@ -9,13 +9,13 @@ import numpy as np
 import xarray as xr
 
 from finescale.bias.observation_error import LIKE_WEATHER
+from finescale.fields.attributes import LASTING, STANDARD_ERROR
 from finescale.grid.coarsening import Coarsening
 from finescale.grid.grid import Grid
 from finescale.guidance.conditions import conditions
 from finescale.guidance.following import measured
 from finescale.guidance.recipes import GuidanceSpec
 from finescale.guidance.solver import SamplerSpec
-from finescale.guidance.sources import LASTING, STANDARD_ERROR
 from finescale.methods.bcsd import Bcsd
 from finescale.methods.bilinear import Bilinear
 from finescale.methods.gaussian import Gaussian
