@@ -28,6 +28,7 @@ from finescale.guidance.recipes import GuidanceSpec
 from finescale.guidance.solver import SamplerSpec
 from finescale.methods.gaussian import Gaussian
 from finescale.methods.generative import GenerativeDownscaler
+from finescale.pipeline.workspace import read_preset
 from finescale.prior.card import load_prior
 from finescale.prior.climatology import Harmonics
 from finescale.prior.denoiser import WienerDenoiser
@@ -47,8 +48,7 @@ WEEKS = {1: (0, 28), 2: (8, 28), 3: (16, 1), 4: (24, 1)}
 
 def settings(preset: str) -> Settings:
     own = compose("params.yaml", (ROOT / "params.yaml").read_text(encoding="utf-8"))
-    path = ROOT / "presets" / f"{preset}.yaml"
-    return check(merge(own, compose(path.name, path.read_text(encoding="utf-8"))))
+    return check(merge(own, read_preset(ROOT, preset)))
 
 
 def split(ds: xr.Dataset, week: int) -> tuple[xr.Dataset, xr.Dataset, xr.Dataset]:
@@ -60,7 +60,7 @@ def split(ds: xr.Dataset, week: int) -> tuple[xr.Dataset, xr.Dataset, xr.Dataset
         return (day >= first - gap) & (day < first + days + gap)
 
     learned = ~near(judged, 7, 1) & ~near(stop, 2, 1)
-    return tuple(ds.isel(time=chosen) for chosen in (learned, near(stop, 2), near(judged, 7)))  # type: ignore[return-value]
+    return tuple(ds.isel(time=chosen) for chosen in (learned, near(stop, 2), near(judged, 7)))
 
 
 def learn(ds: xr.Dataset, static: xr.Dataset, stop: xr.Dataset, s: Settings, out: Path) -> GaussianClimate:

@@ -4,6 +4,9 @@ import threading
 import time
 from pathlib import Path
 
+import pytest
+import yaml
+
 from finescale.pipeline import store
 from finescale.pipeline.lockfile import recorded
 
@@ -41,3 +44,23 @@ def test_a_record_that_is_being_written_is_awaited(tmp_path: Path) -> None:
     assert len(found) == 40
     assert found["stage-39"]["outs"][0]["md5"] == f"{39:032d}"
     writer.join()
+
+
+def test_a_record_is_parsed_once_and_anew_when_it_has_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parsed: list[str] = []
+    own = yaml.safe_load
+
+    def counted(text: str) -> object:
+        parsed.append(text)
+        return own(text)
+
+    monkeypatch.setattr(yaml, "safe_load", counted)
+    lock = tmp_path / "dvc.lock"
+    lock.write_text(TEXT.replace("make 3", "make once"))
+    assert [store.digest(tmp_path, f"artefact-{n}") for n in range(3)] == [f"{n:032d}" for n in range(3)]
+    assert len(parsed) == 1
+    lock.write_text(f"{TEXT}  one-more:\n    cmd: make more\n")
+    assert "one-more" in recorded(tmp_path)
+    assert len(parsed) == 2

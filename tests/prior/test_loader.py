@@ -124,3 +124,16 @@ def test_even_windows_span_the_period():
     first = (x[:, 0, 0, 0, 0] * 4 + 2).round()
     assert first.tolist() == [0, 198, 397, 595]
     assert when.shape == (4, 5, 2)
+
+
+def test_even_windows_are_whole_frames_also_where_they_overlap():
+    x, when = even_windows(numbered(8), SCALING, np.ones((1, 4, 5), dtype=bool), 5, 4)
+    assert (x[:, :, 0, 0, 0] * 4 + 2).round().tolist() == [list(range(n, n + 5)) for n in range(4)]
+    assert torch.equal(when[1:, :-1], when[:-1, 1:])
+
+
+def test_even_windows_name_the_hour_of_a_gap():
+    ds = numbered().copy(deep=True)
+    ds["a"][398, 1, 1] = np.nan
+    with pytest.raises(FinescaleError, match="a has other gaps at 2001-01-17T14"):
+        even_windows(ds, SCALING, np.ones((1, 4, 5), dtype=bool), 5, 4)
