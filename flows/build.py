@@ -8,28 +8,22 @@ import sys
 
 from prefect import flow
 from prefect.client.schemas.objects import State
-from prefect.futures import PrefectFuture
 from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from finescale.errors import FinescaleError
 from finescale.pipeline.executor import DvcExecutor
 from finescale.pipeline.project import Project
-from finescale.pipeline.wiring import parents
 from finescale.pipeline.workspace import workspace
 from flows import embedded, showcase
 from flows.forms import Build
-from flows.tasks import bring_up_to_date, register
-
-PAUSES = (
-    2.0,
-    10.0,
-)  # seconds before each further try of a stage that fetches; other failures would come again
+from flows.tasks import register
+from flows.walking import AT_ONCE, walk
 
 
 @flow(
     flow_run_name="{request.title}",
-    task_runner=ThreadPoolTaskRunner(max_workers=2),  # type: ignore[arg-type]
+    task_runner=ThreadPoolTaskRunner(max_workers=AT_ONCE),  # type: ignore[arg-type]
     persist_result=True,
     result_serializer="json",
 )
@@ -42,22 +36,8 @@ def build(request: Build = Build()) -> State[dict[str, str]]:
     except FinescaleError as error:
         return Failed(message=str(error))
     executor = DvcExecutor(root, limit=3600 * request.hours)
-    graph, futures = parents(chosen), dict[str, PrefectFuture[State[str]]]()
     try:
-        for stage in chosen:
-            pauses = list(PAUSES[: stage.retries])
-            kind = stage.name.partition("-")[0]  # how many of a kind may run at once is set on the server
-            named = bring_up_to_date.with_options(
-                name=stage.name,
-                task_run_name=stage.name,
-                tags=[kind],
-                retries=len(pauses),
-                retry_delay_seconds=pauses,
-            )
-            needs = [futures[name] for name in graph[stage.name]]
-            futures[stage.name] = named.submit(stage, executor, wait_for=needs, return_state=False)
-        for future in futures.values():
-            future.wait()
+        futures = walk(chosen, executor)
     except BaseException:  # cancelled: what runs is stopped, and the next run goes on from there
         executor.stop()
         raise

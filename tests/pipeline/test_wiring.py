@@ -6,7 +6,7 @@ import pytest
 
 from finescale.pipeline.ledger import cases, ledger
 from finescale.pipeline.stage import Stage
-from finescale.pipeline.wiring import ordered, parents, upstream
+from finescale.pipeline.wiring import chains, ordered, parents, upstream
 from finescale.settings import load_settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -41,6 +41,25 @@ def test_upstream_takes_what_is_needed_and_no_more() -> None:
         [stage("a", (), ("a",)), stage("b", ("a",), ("b",)), stage("c", ("a",), ("c",)), stage("d", ("b",))]
     )
     assert [s.name for s in upstream(stages, ["d"])] == ["a", "b", "d"]
+
+
+def test_a_stage_is_as_urgent_as_the_longest_chain_that_waits_for_it() -> None:
+    stages = ordered(
+        [
+            stage("a", (), ("a",)),
+            stage("b", ("a",), ("b",)),
+            stage("c", ("a",), ("c",)),
+            stage("d", ("b",), ("d",)),
+            stage("e", ("c", "d")),
+        ]
+    )
+    assert chains(stages) == {"a": 3, "b": 2, "c": 1, "d": 1, "e": 0}
+
+
+def test_what_the_default_waits_for_is_more_urgent_than_other_methods() -> None:
+    urgency = chains(ledger(load_settings(ROOT / "params.yaml")))
+    assert urgency["fit-climate"] > urgency["train-window-plus"] > urgency["downscale-finescale"]
+    assert urgency["train-window-plus"] > urgency["downscale-bilinear"]
 
 
 def test_the_ledger_is_wired_and_every_function_exists() -> None:

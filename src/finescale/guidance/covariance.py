@@ -8,13 +8,13 @@ the state: one factor serves all members and, on a regular clock, all blocks of 
 """
 
 import math
-from collections import OrderedDict
 from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from finescale.fields.kept import Kept
 from finescale.guidance.factor import factored
 from finescale.guidance.iterative import System, middle_factor
 from finescale.guidance.moving import MovingModes, moving_of
@@ -26,6 +26,7 @@ from finescale.prior.gaussian import GaussianClimate
 # Bytes of factors that are kept: those of the middle of a series serve again and again.
 KEPT = 600 * 2**20
 KERNELS = 40
+Key = tuple[object, ...]
 
 
 class Covariance(Protocol):
@@ -49,25 +50,18 @@ class ClimateCovariance:
 
     def __init__(self, climate: GaussianClimate, jitter: float = 1e-6, dense: int = 2600) -> None:
         self.climate, self.jitter, self.dense = climate, jitter, dense
-        self._factors: OrderedDict[tuple[object, ...], Tensor] = OrderedDict()
-        self._times: OrderedDict[tuple[object, ...], list[Tensor]] = OrderedDict()
-        self._systems: OrderedDict[tuple[object, ...], tuple[tuple[Tensor, Tensor], Tensor, Tensor]] = (
-            OrderedDict()
-        )
+        self._factors: Kept[Key, Tensor] = Kept(KEPT, lambda factor: factor.nbytes)
+        self._times: Kept[Key, list[Tensor]] = Kept(KERNELS)
+        self._systems: Kept[Key, tuple[tuple[Tensor, Tensor], Tensor, Tensor]] = Kept(KERNELS)
         self._seen: dict[int, tuple[Source, Seen]] = {}
 
     def solve(self, segment: Segment, frames: int, sigma: float, r: Tensor) -> Tensor:
         """Return u = (H C_t H^T + R)^-1 r for residuals ``[M, n]``; masked entries stay zero."""
         if segment.size > self.dense and len(segment.parts) == 1:
             return self._system(segment, frames, sigma).solve(r.double()).to(r)
-        key = (segment.pattern, frames, sigma)
-        if key not in self._factors:
-            self._factors[key] = self._factor(segment, frames, sigma)
-            while len(self._factors) > 1 and sum(f.nbytes for f in self._factors.values()) > KEPT:
-                self._factors.popitem(last=False)
-        self._factors.move_to_end(key)
+        factor = self._factors((segment.pattern, frames, sigma), lambda: self._factor(segment, frames, sigma))
         right = (r * segment.mask).T.double()
-        solved = torch.cholesky_solve(right, self._factors[key])
+        solved = torch.cholesky_solve(right, factor)
         out: Tensor = solved.T.to(r) * segment.mask
         return out
 
@@ -99,36 +93,31 @@ class ClimateCovariance:
 
     def _kernels(self, segment: Segment, frames: int, sigma: float, own: slice) -> list[Tensor]:
         """For each product, covariance in time of every axis between wanted frames and stamps ``[K + G, own, S]``."""
-        key = (segment.layout, frames, sigma, own.start, own.stop)
-        if key not in self._times:
-            wanted = torch.eye(frames, dtype=torch.float64)[own]
-            moving = self._together(segment)
+
+        def make() -> list[Tensor]:
+            wanted, moving = torch.eye(frames, dtype=torch.float64)[own], self._together(segment)
             found = [self._time(frames, sigma, wanted, view.time) for _, view in segment.parts]
             if moving:
                 for time in found:
                     time[: moving.count] = 0
-            self._times[key] = [time.float() for time in found]
-            while len(self._times) > KERNELS:
-                self._times.popitem(last=False)
-        self._times.move_to_end(key)
-        return self._times[key]
+            return [time.float() for time in found]
+
+        return self._times((segment.layout, frames, sigma, own.start, own.stop), make)
 
     def _system(self, segment: Segment, frames: int, sigma: float) -> System:
-        key = (segment.layout, frames, sigma)
         source, view = segment.parts[0]
-        view_of = self._source(source)
-        if key not in self._systems:
-            time = self._time(frames, sigma, view.time, view.time)
-            modes = len(self.climate.variance)
-            pair = (time[:modes], time[modes:][view_of.groups])
-            scale = (view_of.eofs.square() * pair[0].diagonal(dim1=1, dim2=2).mean(1)[:, None]).sum(0).mean()
+        seen = self._source(source)
+
+        def make() -> tuple[tuple[Tensor, Tensor], Tensor, Tensor]:
+            time, modes = self._time(frames, sigma, view.time, view.time), len(self.climate.variance)
+            pair = (time[:modes], time[modes:][seen.groups])
+            scale = (seen.eofs.square() * pair[0].diagonal(dim1=1, dim2=2).mean(1)[:, None]).sum(0).mean()
             error = source.error.double()[None, :, None].expand(len(view.time), -1, source.space.size)
             error = error.flatten() + self.jitter * scale
-            self._systems[key] = (pair, error, middle_factor(view_of, pair, error))
-            while len(self._systems) > KERNELS:
-                self._systems.popitem(last=False)
-        pair, error, factor = self._systems[key]
-        return System(view_of, pair, error, segment.mask.double(), factor)
+            return pair, error, middle_factor(seen, pair, error)
+
+        pair, error, factor = self._systems((segment.layout, frames, sigma), make)
+        return System(seen, pair, error, segment.mask.double(), factor)
 
     def _time(self, frames: int, sigma: float, left: Tensor, right: Tensor) -> Tensor:
         """C_t of the series of every axis between weighted hours ``[A, T]`` and ``[B, T]``: ``[K + G, A, B]``."""

@@ -8,13 +8,13 @@ y = H x + e, with e of the covariance of H x times a share s for each variable. 
 member has a draw of it.
 """
 
-from collections import OrderedDict
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import torch
 from torch import Tensor
 
+from finescale.fields.kept import Kept
 from finescale.fields.noise import Noise
 from finescale.guidance.conditions import Conditions
 from finescale.guidance.draws import ClimateDraws
@@ -58,7 +58,7 @@ class Doubted(Observation):
     clock: Tensor
     first: int
     pace: int
-    _known: "OrderedDict[tuple[object, ...], Tensor]" = field(default_factory=OrderedDict, repr=False)
+    _known: Kept[tuple[object, ...], Tensor] = field(default_factory=lambda: Kept(KEPT), repr=False)
 
     @cached_property
     def shares(self) -> dict[int, Tensor]:
@@ -70,12 +70,8 @@ class Doubted(Observation):
         plain = super().segment(first, stop)
         if plain is None:
             return None
-        key = (first, stop, members)
-        if key not in self._known:
-            self._known[key] = self._values(plain, first, stop, members)
-            while len(self._known) > KEPT:
-                self._known.popitem(last=False)
-        return replace(plain, y=self._known[key])
+        values = self._known((first, stop, members), lambda: self._values(plain, first, stop, members))
+        return replace(plain, y=values)
 
     def _values(self, plain: Segment, first: int, stop: int, members: tuple[int, ...] | None) -> Tensor:
         climate = self.draws.climate

@@ -9,6 +9,7 @@ import math
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from threading import local
 
 import numpy as np
 import torch
@@ -79,6 +80,7 @@ class Ahead:
     """Draws of neighbouring hours made at once: they share noise, and what lies around them.
 
     The lengths of time begin at fixed hours, so that a run which goes on somewhere in the middle makes the same ones.
+    Each thread keeps those of the members that it draws.
 
     Attributes:
         draw: makes draws ``[M, T, C, H, W]`` of the hours [first, stop).
@@ -91,19 +93,21 @@ class Ahead:
     block: int
     first: int
     stop: int
-    _made: dict[tuple[tuple[int, ...], int], Tensor] = field(default_factory=dict)
+    _own: local = field(default_factory=local)
 
     def __call__(self, members: tuple[int, ...], first: int, stop: int) -> Tensor:
         """Draws ``[M, T, C, H, W]`` of the hours [first, stop)."""
         length = AHEAD * self.block
         wanted = range(first // length, (stop - 1) // length + 1)
-        self._made = {k: x for k, x in self._made.items() if k[0] == members and k[1] in wanted}
+        before: dict[tuple[tuple[int, ...], int], Tensor] = getattr(self._own, "made", {})
+        made = {k: x for k, x in before.items() if k[0] == members and k[1] in wanted}
         pieces = []
         for number in wanted:
             begin, end = max(number * length, self.first), min((number + 1) * length, self.stop)
-            if (members, number) not in self._made:
-                self._made[members, number] = self.draw(members, begin, end)
-            pieces.append(self._made[members, number][:, max(first - begin, 0) : stop - begin])
+            if (members, number) not in made:
+                made[members, number] = self.draw(members, begin, end)
+            pieces.append(made[members, number][:, max(first - begin, 0) : stop - begin])
+        self._own.made = made
         return torch.cat(pieces, 1)
 
 

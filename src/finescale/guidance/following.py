@@ -26,8 +26,8 @@ Powers = tuple[tuple[float, ...], ...]
 # Standard deviation of powers about 1, which is believed before any day is looked at; largest power; least variance of
 # a day's log energy about its power, so that two days do not seem to tell it exactly.
 PRIOR, LARGEST, NOISE = 0.5, 1.5, 0.1
-# Days of the past that are looked at, at even distances.
-DAYS = 360
+# Days of the past that are looked at, at even distances, and how many of them at once.
+DAYS, TOGETHER = 360, 24
 
 
 @dataclass(frozen=True)
@@ -80,16 +80,19 @@ def measured(given: Conditions, climate: GaussianClimate, fine: xr.Dataset) -> P
     activity, clock = Activity.of(given, climate), given.clock()
     unseen = Unseen(ClimateCovariance(climate), given.observation)
     every = given.observation.sources[0].clock.every
-    energies, sizes = [], []
-    for day in np.unique(np.linspace(0, whole - 1, min(DAYS, whole)).astype(int)).tolist():
-        hours, frames = slice(24 * day, 24 * day + 24), slice(24 * day, 24 * day + 24, every)
+    days = np.unique(np.linspace(0, whole - 1, min(DAYS, whole)).astype(int))
+    energies = []
+    # Many at once: day by day, a lazy dataset would decode each chunk as often.
+    for some in np.array_split(days, -(-len(days) // TOGETHER)):
+        frames = (24 * some[:, None] + np.arange(0, 24, every)).ravel()
         x = climate.scaling.apply(pack(fine.sel(time=given.time[frames]), climate.scaling.variables))
         anomalies = (torch.from_numpy(x).nan_to_num() - climate.mean(clock[frames])) * climate.mask
-        square = climate.bands(unseen(anomalies[None].float()))[0].square().mean(0)
-        parts = square.tensor_split(climate.edges[1:-1].cpu(), dim=1)
-        energies.append(torch.stack([part.mean(1) for part in parts], 1))
-        sizes.append(activity.factors[hours].log().mean(0).exp())
-    return fitted(torch.stack(energies), torch.stack(sizes))
+        square = climate.bands(unseen(anomalies[None].float()))[0].square()
+        square = square.view(len(some), -1, *square.shape[1:]).mean(1)
+        parts = square.tensor_split(climate.edges[1:-1].cpu(), dim=2)
+        energies.append(torch.stack([part.mean(2) for part in parts], 2))
+    size = activity.factors[: 24 * whole].view(whole, 24, -1).log().mean(1).exp()
+    return fitted(torch.cat(energies), size[days])
 
 
 def fitted(energies: Tensor, size: Tensor) -> Powers:

@@ -6,13 +6,13 @@ what it neglects is that a series has two ends.
 """
 
 import math
-from collections import OrderedDict
 from collections.abc import Callable
 from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
 
+from finescale.fields.kept import Kept
 from finescale.guidance.seen import Seen
 from finescale.prior.gaussian import GaussianClimate
 
@@ -57,7 +57,7 @@ class MovingModes:
         power = torch.fft.rfft(around, dim=0)
         values, vectors = torch.linalg.eigh((power + power.mH) / 2)
         self._values, self._vectors = values.clamp_min(0), vectors.to(torch.complex64)
-        self._known: OrderedDict[tuple[float, int], Tensor] = OrderedDict()
+        self._known: Kept[tuple[float, int], Tensor] = Kept(KEPT)
 
     def average(self, sigma: float) -> Tensor:
         """Matrices ``[ring, J, J]`` whose moving average of white noise has the covariance C_t; the middle is lag 0."""
@@ -65,14 +65,13 @@ class MovingModes:
 
     def lags(self, sigma: float, frames: int) -> Tensor:
         """C_t between hours less than so many frames apart ``[2 frames - 1, J, J]``; the middle is lag 0."""
-        key, middle = (sigma, frames), self.ring // 2
-        if key not in self._known:
+        middle = self.ring // 2
+
+        def make() -> Tensor:
             near = self._around(self._left(sigma))[middle - frames + 1 : middle + frames]
-            self._known[key] = near.clone(memory_format=torch.contiguous_format)
-            while len(self._known) > KEPT:
-                self._known.popitem(last=False)
-        self._known.move_to_end(key)
-        return self._known[key]
+            return near.clone(memory_format=torch.contiguous_format)
+
+        return self._known((sigma, frames), make)
 
     def _left(self, sigma: float) -> Tensor:
         v = self._values

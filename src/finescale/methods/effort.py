@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from threading import Lock
 
 
 @dataclass(frozen=True)
@@ -23,16 +24,18 @@ class Plan:
 
 
 class Counter:
-    """Adds up evaluations and passes them on."""
+    """Adds up evaluations of any threads and passes them on."""
 
     def __init__(self, total: int, report: Callable[[int, int], None] | None) -> None:
         self.done, self.total, self.report = 0, total, report
+        self._lock = Lock()
 
     def __call__(self, count: int) -> None:
         """Add evaluations that were done."""
-        self.done += count
-        if self.report is not None:
-            self.report(min(self.done, self.total), self.total)
+        with self._lock:
+            self.done += count
+            if self.report is not None:
+                self.report(min(self.done, self.total), self.total)
 
 
 def seconds(call: Callable[[], object]) -> float:

@@ -1,6 +1,8 @@
 """Finished blocks of scaled states to an ensemble Dataset in physical units."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -11,6 +13,7 @@ from finescale.grid.grid import Grid
 from finescale.methods.downscaler import member_axis
 
 BOUNDED = {"pr": 0.0}  # a Gaussian tail must not carry these below their bound
+DIMS = ("member", "time", "lat", "lon")
 KEPT = ("standard_name", "long_name", "units")
 
 
@@ -31,28 +34,47 @@ def physical(
     return out
 
 
-def dataset(
-    values: NDArray[np.float32],
-    scaling: Scaling,
-    time: xr.DataArray,
-    grid: Grid,
-    attrs: Mapping[str, Mapping[str, object]],
-    first: int = 0,
-) -> xr.Dataset:
-    """An ensemble in memory.
+@dataclass(frozen=True)
+class Layout:
+    """Of an ensemble.
 
-    Args:
-        values: physical ``[member, time, variable, lat, lon]``.
-        scaling: names the variables.
+    Attributes:
+        members: their numbers.
         time: stamps ``[time]``.
         grid: of the fields.
+        variables: names, in order.
         attrs: attributes of each variable, of which names and units are kept.
-        first: number of the first member.
     """
-    dims = ("member", "time", "lat", "lon")
-    fields = {
-        name: (dims, values[:, :, c], {k: attrs[name][k] for k in KEPT if k in attrs[name]})
-        for c, name in enumerate(scaling.variables)
-    }
-    coords = {"member": member_axis(len(values), first), "time": ("time", time.values, dict(time.attrs))}
-    return xr.Dataset(fields, coords=coords | grid.coords())
+
+    members: range
+    time: xr.DataArray
+    grid: Grid
+    variables: tuple[str, ...]
+    attrs: Mapping[str, Mapping[str, object]]
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """Of one variable: ``[member, time, lat, lon]``."""
+        return len(self.members), self.time.size, *self.grid.shape
+
+    def rows(self, members: tuple[int, ...]) -> slice:
+        """Where neighbouring members stand."""
+        begin = self.members.index(members[0])
+        return slice(begin, begin + len(members))
+
+    def coords(self) -> dict[str, Any]:
+        """Coordinates of a Dataset."""
+        time = ("time", self.time.values, dict(self.time.attrs))
+        return {
+            "member": member_axis(len(self.members), self.members.start),
+            "time": time,
+        } | self.grid.coords()
+
+    def named(self, name: str) -> dict[str, Any]:
+        """Attributes of a variable."""
+        return {key: str(self.attrs[name][key]) for key in KEPT if key in self.attrs[name]}
+
+    def dataset(self, values: NDArray[np.float32]) -> xr.Dataset:
+        """An ensemble in memory from physical values ``[member, time, variable, lat, lon]``."""
+        fields = {name: (DIMS, values[:, :, c], self.named(name)) for c, name in enumerate(self.variables)}
+        return xr.Dataset(fields, coords=self.coords())

@@ -6,15 +6,15 @@ reason to exist.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import xarray as xr
 from safetensors.numpy import load_file, save_file
 
 from finescale.errors import FinescaleError
+from finescale.fields.lanes import side_by_side
 from finescale.fields.noise import Noise
 from finescale.grid.coarsening import Coarsening
 from finescale.guidance.conditions import conditions
@@ -23,8 +23,9 @@ from finescale.guidance.doubt import believed
 from finescale.guidance.matheron import GaussianPosterior
 from finescale.methods import card
 from finescale.methods.downscaler import check_coarse
-from finescale.methods.ensemble import dataset, physical
+from finescale.methods.ensemble import Layout, physical
 from finescale.methods.kinds import OnOperator
+from finescale.methods.stream import Held
 from finescale.prior.gaussian import GaussianClimate
 
 # Members drawn together.
@@ -73,16 +74,19 @@ class Gaussian(OnOperator):
         posterior = GaussianPosterior(
             covariance, given.observation, given.clock(), noise, given.first, given.stop
         )
-        begin, end = given.wanted
-        out = np.empty((members, end - begin, len(scaling.variables), *self.fine.shape), np.float32)
-        for low in range(0, members, GROUP):
-            rows = slice(low, min(low + GROUP, members))
-            for (start, stop), x in posterior.run(tuple(range(first + low, first + rows.stop))):
+        attrs = {name: coarse[name].attrs for name in self.variables}
+        every = range(first, first + members)
+        ensemble = Held(Layout(every, given.stamps(), self.fine, scaling.variables, attrs))
+
+        def drawn(group: tuple[int, ...]) -> Iterator[None]:
+            begin, end = given.wanted
+            for (start, stop), x in posterior.run(group):
                 kept = x[:, max(start, begin) - start : min(stop, end) - start]
-                at = max(start, begin) - begin
-                out[rows, at : at + kept.shape[1]] = physical(kept.numpy(), scaling, valid)
-        attrs = {n: coarse[n].attrs for n in self.variables}
-        return dataset(out, scaling, given.stamps(), self.fine, attrs, first)
+                ensemble.write(group, max(start, begin) - begin, physical(kept.numpy(), scaling, valid))
+                yield
+
+        side_by_side([drawn(tuple(every[low : low + GROUP])) for low in range(0, members, GROUP)], "cpu")
+        return ensemble.open()
 
     def save(self, folder: Path) -> None:
         """Write the card, the climate and what links it to the coarse data."""

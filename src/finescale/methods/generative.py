@@ -10,6 +10,7 @@ import torch
 import xarray as xr
 
 from finescale.errors import FinescaleError
+from finescale.fields.lanes import lanes, side_by_side
 from finescale.fields.noise import Noise
 from finescale.grid.coarsening import Coarsening
 from finescale.guidance import recipes
@@ -31,9 +32,9 @@ from finescale.guidance.wave import Wave
 from finescale.methods import shelf
 from finescale.methods.downscaler import check_coarse
 from finescale.methods.effort import Counter, Plan, seconds
-from finescale.methods.ensemble import dataset, physical
+from finescale.methods.ensemble import Layout, physical
 from finescale.methods.kinds import OnOperator
-from finescale.methods.stream import Stream
+from finescale.methods.stream import Held, Stream
 from finescale.prior.card import Prior
 from finescale.prior.gaussian import GaussianClimate
 from finescale.prior.window import WindowSpec
@@ -132,37 +133,19 @@ class GenerativeDownscaler(OnOperator):
             Fields ``[member, time, lat, lon]``, hourly; lazy when a scratch folder is given.
         """
         given = self._check(coarse, members, beside)
-        attrs = {name: coarse[name].attrs for name in self.prior.variables}
+        attrs, stamps = {name: coarse[name].attrs for name in self.prior.variables}, given.stamps()
+        layout = Layout(range(first, first + members), stamps, self.fine, self.prior.variables, attrs)
         scene = self._scene(given, coarse)
         waves = self._waves(scene, members, seed, first)
         counter = Counter(sum(wave.evaluations[0] for wave in waves), on_progress)
         for wave in waves:
             wave.count = counter
-        if scratch is None:
-            out = np.empty((members, given.stamps().size, len(attrs), *self.fine.shape), np.float32)
-            for wave in waves:
-                for at, values in self._finished(wave, scene, Hourly(given, self.law)):
-                    out[_rows(wave, first), at : at + values.shape[1]] = values
-            return dataset(out, self.prior.scaling, given.stamps(), self.fine, attrs, first)
-        stream = Stream(scratch, shelf.digest(self, [coarse, *beside], (first, members), seed))
-        found = stream.resume()
-        if found is None:
-            stream.create(members, given.stamps(), self.fine, self.prior.scaling, attrs, first)
-        counters, tensors = found or ({"group": 0, "front": -1}, {})
-        for number in range(counters["group"], len(waves)):
-            wave, hourly = waves[number], Hourly(given, self.law)
-            if number == counters["group"]:
-                wave.restore(counters["front"], tensors)
-                hourly.last = tensors.get("last")
-            noted = time.monotonic()
-            for at, values in self._finished(wave, scene, hourly):
-                stream.write(_rows(wave, first), at, values, self.prior.variables)
-                if time.monotonic() - noted > NOTE_EVERY:
-                    stream.mark({"group": number, "front": wave.front}, wave.state() | hourly.state())
-                    noted = time.monotonic()
-            stream.mark({"group": number + 1, "front": -1}, {})
-            wave.forget()
-        return stream.open()
+        ensemble: Held | Stream = Held(layout)
+        if scratch is not None:
+            request = shelf.digest(self, [coarse, *beside], (first, members), seed)
+            ensemble = Stream(scratch, request, layout)
+        side_by_side([self._drawn(wave, scene, ensemble) for wave in waves], self.device)
+        return ensemble.open()
 
     def plan(self, coarse: xr.Dataset, *, members: int) -> Plan:
         """What `__call__` will cost; times one batch of the network."""
@@ -175,9 +158,10 @@ class GenerativeDownscaler(OnOperator):
         with torch.no_grad():
             took = seconds(lambda: scene.denoise(x, 1.0, [given.first] * windows))
         disk = 4 * members * given.stamps().size * len(self.prior.variables) * int(np.prod(self.fine.shape))
-        memory = max(wave.frames_held for wave in waves) * len(waves[0].members) * 4 * state.numel()
+        held = max(wave.frames_held for wave in waves) * len(waves[0].members) * 4 * state.numel()
         minutes = (evaluations + BACKWARD * gradients) / windows * took / 60
-        return Plan(evaluations, minutes, memory, disk)
+        at_once = lanes(self.device, len(waves))
+        return Plan(evaluations, minutes / at_once, at_once * held, disk)
 
     def save(self, folder: Path) -> None:
         """Write the card, the prior and the settings."""
@@ -277,6 +261,23 @@ class GenerativeDownscaler(OnOperator):
         dear = any(guidance.backward(level) for level in levels(self.sampler))
         return self.guidance.reach * (2 if dear else 1)
 
+    def _drawn(self, wave: Wave, scene: Scene, ensemble: Held | Stream) -> Iterator[None]:
+        """Draw a group of members, from where an earlier run left off; each block is a step."""
+        hourly, noted = Hourly(scene.given, self.law), time.monotonic()
+        if (note := ensemble.found(wave.members)) is not None:
+            front, tensors = note
+            wave.restore(front, tensors)
+            hourly.last = tensors.get("last")
+            wave.count(wave.evaluations[0] * (front + 1) // wave.rounds)
+        for at, values in self._finished(wave, scene, hourly):
+            ensemble.write(wave.members, at, values)
+            if time.monotonic() - noted > NOTE_EVERY:
+                ensemble.mark(wave.members, wave.front, wave.state() | hourly.state())
+                noted = time.monotonic()
+            yield
+        ensemble.mark(wave.members, wave.front, {})
+        wave.forget()
+
     def _finished(self, wave: Wave, scene: Scene, hourly: Hourly) -> Iterator[tuple[int, np.ndarray]]:
         """Blocks in physical units ``[member, time, variable, lat, lon]`` with their place among the wanted hours."""
         given, end, prior = scene.given, scene.given.stamps().size, self.prior
@@ -291,8 +292,3 @@ class GenerativeDownscaler(OnOperator):
                     "steps or choose another guidance"
                 )
             yield max(at, 0), values
-
-
-def _rows(wave: Wave, first: int) -> slice:
-    """Where a wave's members stand in an ensemble that begins with a number."""
-    return slice(wave.members[0] - first, wave.members[-1] + 1 - first)

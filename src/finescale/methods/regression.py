@@ -13,7 +13,7 @@ from finescale.grid.coarsening import Coarsening
 from finescale.guidance.conditions import conditions
 from finescale.guidance.scene import Scene
 from finescale.methods import card
-from finescale.methods.ensemble import dataset, physical
+from finescale.methods.ensemble import Layout, physical
 from finescale.methods.kinds import OneMember, OnOperator
 from finescale.prior.card import Prior, load_prior, save_prior
 
@@ -45,7 +45,8 @@ class RegressionDownscaler(OnOperator, OneMember):
         blocks = [scene.mean(a, min(a + BLOCK, end)) for a in range(begin, end, BLOCK)]
         values = physical(np.concatenate(blocks)[None], self.prior.scaling)
         attrs = {name: coarse[name].attrs for name in self.prior.variables}
-        return dataset(values, self.prior.scaling, given.stamps(), self.fine, attrs).isel(member=0, drop=True)
+        layout = Layout(range(1), given.stamps(), self.fine, self.prior.variables, attrs)
+        return layout.dataset(values).isel(member=0, drop=True)
 
     def save(self, folder: Path) -> None:
         """Write the card and the prior."""

@@ -1,17 +1,16 @@
-"""A store that grows block by block, and the notes that let a killed run go on where it was.
+"""Ensembles that grow block by block: a store with the notes that let a killed run go on where it was, or memory.
 
-A scratch folder holds `ensemble.zarr` and `state.safetensors`. A block is written before the note that says so, and
-notes replace each other in one rename; after a kill the last blocks are drawn again, bit by bit the same.
+A scratch folder holds `ensemble.zarr`, the digest of the request that it belongs to, and a note for each group of
+members. A block is written before the note that says so, and notes replace each other in one rename; after a kill the
+last blocks are drawn again, bit by bit the same. Groups own chunks and notes of their own, so that several may write.
 """
 
-import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 import xarray as xr
 import zarr
 from numpy.typing import NDArray
@@ -20,90 +19,102 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from finescale.fields.allocator import hand_back
-from finescale.fields.scaling import Scaling
-from finescale.grid.grid import Grid
-from finescale.methods.downscaler import member_axis
-from finescale.methods.ensemble import KEPT
+from finescale.methods.ensemble import DIMS, Layout
 
 CHUNK_HOURS = 240
 
 
 class Stream:
-    """The scratch folder of one request.
+    """The scratch folder of one request; another's is emptied.
 
     Attributes:
         folder: where it lies.
-        request: digest of everything that the result depends on; another request starts afresh.
+        request: digest of everything that the result depends on.
+        layout: of the ensemble.
     """
 
-    def __init__(self, folder: Path, request: str) -> None:
-        self.folder, self.request = folder, request
-        self._arrays: dict[str, Any] = {}
+    def __init__(self, folder: Path, request: str, layout: Layout) -> None:
+        self.folder, self.request, self.layout = folder, request, layout
+        begun = folder / "request"
+        if not begun.is_file() or begun.read_text(encoding="utf-8") != request:
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+            self._create()
+            begun.write_text(request, encoding="utf-8")
+        self._arrays: dict[str, Any] = {
+            name: zarr.open_array(self.store, path=name, mode="r+") for name in layout.variables
+        }
 
     @property
     def store(self) -> Path:
         """The Zarr store."""
         return self.folder / "ensemble.zarr"
 
-    @property
-    def note(self) -> Path:
-        """The state of the run."""
-        return self.folder / "state.safetensors"
+    def note(self, members: tuple[int, ...]) -> Path:
+        """How far a group of members is."""
+        return self.folder / f"members-{members[0]}.safetensors"
 
-    def resume(self) -> tuple[dict[str, int], dict[str, Tensor]] | None:
-        """Counters and tensors of the last note; None (and an empty folder) where there is none of this request."""
-        if self.note.is_file() and self.store.is_dir():
-            with safe_open(self.note, "pt") as found:
-                meta = found.metadata()
-                if meta["request"] == self.request:
-                    return json.loads(meta["counters"]), {k: found.get_tensor(k) for k in found.keys()}  # noqa: SIM118
-        shutil.rmtree(self.folder, ignore_errors=True)
-        self.folder.mkdir(parents=True)
-        return None
+    def found(self, members: tuple[int, ...]) -> tuple[int, dict[str, Tensor]] | None:
+        """Front and tensors of the last note of a group; None where there is none."""
+        if not self.note(members).is_file():
+            return None
+        with safe_open(self.note(members), "pt") as note:
+            return int(note.metadata()["front"]), {k: note.get_tensor(k) for k in note.keys()}  # noqa: SIM118
 
-    def create(
-        self,
-        members: int,
-        time: xr.DataArray,
-        grid: Grid,
-        scaling: Scaling,
-        attrs: Mapping[str, Mapping[str, object]],
-        first: int = 0,
-    ) -> None:
-        """Write coordinates and empty fields."""
-        coords = {"member": member_axis(members, first), "time": ("time", time.values, dict(time.attrs))}
-        xr.Dataset(coords=coords | grid.coords()).to_zarr(
-            self.store, mode="w", zarr_format=3, consolidated=False
-        )
-        shape = (members, time.size, *grid.shape)
-        group = zarr.open_group(self.store, mode="r+")
-        for name in scaling.variables:
-            group.create_array(
-                name,
-                shape=shape,
-                dtype="float32",
-                chunks=(1, min(CHUNK_HOURS, time.size), *grid.shape),
-                fill_value=float("nan"),
-                dimension_names=("member", "time", "lat", "lon"),
-                attributes={k: str(attrs[name][k]) for k in KEPT if k in attrs[name]},
-            )
+    def write(self, members: tuple[int, ...], begin: int, values: NDArray[np.float32]) -> None:
+        """Write physical ``[member, time, variable, lat, lon]`` of some members from an hour's position."""
+        rows, hours = self.layout.rows(members), slice(begin, begin + values.shape[1])
+        for c, name in enumerate(self.layout.variables):
+            self._arrays[name][rows, hours] = values[:, :, c]
 
-    def write(self, rows: slice, begin: int, values: NDArray[np.float32], names: tuple[str, ...]) -> None:
-        """Write physical ``[member, time, variable, lat, lon]`` of some rows of members from an hour's position."""
-        for c, name in enumerate(names):
-            if name not in self._arrays:
-                self._arrays[name] = zarr.open_array(self.store, path=name, mode="r+")
-            self._arrays[name][rows, begin : begin + values.shape[1]] = values[:, :, c]
-
-    def mark(self, counters: Mapping[str, int], tensors: Mapping[str, Tensor]) -> None:
-        """Replace the note; once in a while, so that memory that it took is worth handing back."""
-        fresh = self.note.with_suffix(".part")
-        meta = {"request": self.request, "counters": json.dumps(dict(counters))}
-        save_file({k: v.contiguous() for k, v in tensors.items()} or {"none": torch.zeros(1)}, fresh, meta)
-        fresh.replace(self.note)
+    def mark(self, members: tuple[int, ...], front: int, tensors: Mapping[str, Tensor]) -> None:
+        """Replace the note of a group; once in a while, so that memory that it took is worth handing back."""
+        note = self.note(members)
+        fresh = note.with_suffix(".part")
+        save_file({k: v.contiguous() for k, v in tensors.items()}, fresh, {"front": str(front)})
+        fresh.replace(note)
         hand_back()
 
     def open(self) -> xr.Dataset:
         """The ensemble, lazily."""
         found: xr.Dataset = xr.open_zarr(self.store, consolidated=False)
         return found
+
+    def _create(self) -> None:
+        """Write coordinates and empty fields."""
+        layout = self.layout
+        xr.Dataset(coords=layout.coords()).to_zarr(self.store, mode="w", zarr_format=3, consolidated=False)
+        group = zarr.open_group(self.store, mode="r+")
+        for name in layout.variables:
+            group.create_array(
+                name,
+                shape=layout.shape,
+                dtype="float32",
+                chunks=(1, min(CHUNK_HOURS, layout.time.size), *layout.grid.shape),
+                fill_value=float("nan"),
+                dimension_names=DIMS,
+                attributes=layout.named(name),
+            )
+
+
+class Held:
+    """An ensemble that grows in memory, and is lost with the process; see `Stream`."""
+
+    def __init__(self, layout: Layout) -> None:
+        members, hours, *cells = layout.shape
+        self.layout = layout
+        self._values = np.empty((members, hours, len(layout.variables), *cells), np.float32)
+
+    def found(self, members: tuple[int, ...]) -> None:
+        """No note of an earlier run."""
+
+    def write(self, members: tuple[int, ...], begin: int, values: NDArray[np.float32]) -> None:
+        """Keep physical ``[member, time, variable, lat, lon]`` of some members from an hour's position."""
+        self._values[self.layout.rows(members), begin : begin + values.shape[1]] = values
+
+    def mark(self, members: tuple[int, ...], front: int, tensors: Mapping[str, Tensor]) -> None:
+        """Note nothing."""
+
+    def open(self) -> xr.Dataset:
+        """The ensemble."""
+        return self.layout.dataset(self._values)

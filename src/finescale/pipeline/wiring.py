@@ -43,6 +43,16 @@ def parents(stages: tuple[Stage, ...]) -> dict[str, tuple[str, ...]]:
     return {s.name: tuple(dict.fromkeys(writer[n] for n in s.reads if n in writer)) for s in stages}
 
 
+def chains(stages: tuple[Stage, ...]) -> dict[str, int]:
+    """For each stage, how many stages in a row wait for it, given stages in order: the most urgent has the most."""
+    length: dict[str, int] = {}
+    for name, needed in reversed(parents(stages).items()):
+        length.setdefault(name, 0)
+        for parent in needed:
+            length[parent] = max(length.get(parent, 0), length[name] + 1)
+    return length
+
+
 def upstream(stages: tuple[Stage, ...], targets: Iterable[str]) -> tuple[Stage, ...]:
     """The targets and everything they need, in the ledger's order."""
     graph = parents(stages)

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from finescale.fields.axis import step_hours
 from finescale.fields.context import Context
+from finescale.fields.lanes import each
 from finescale.prior.card import Prior
 from finescale.prior.denoiser import WienerDenoiser
 from finescale.prior.gaussian import GaussianClimate
@@ -39,7 +40,6 @@ DRAWS, VALUES = 512, 2**27
 LEVELS = np.array([0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99])
 
 
-@torch.no_grad()
 def draw(
     prior: Prior,
     context: Context,
@@ -83,8 +83,9 @@ def draw(
         schedule = replace(schedule, sigma_min=low, sigma_max=high)
     levels = schedule.levels(steps or (LONG if climate is None else SHORT)).tolist()
     device = denoiser.mask.device
-    out = []
-    for start in range(0, len(context.clock), batch):
+
+    @torch.no_grad()
+    def drawn(start: int) -> Tensor:
         when = context.rows(start, start + batch).to(device)
         x = levels[0] * white(start, len(when.clock))
         if climate is not None:
@@ -102,8 +103,10 @@ def draw(
             mean = climate.mean(when.clock) * climate.mask
             size = climate.size(when.clock) * _days(climate, seed, start, len(x), share).to(device)
             x = mean + size[..., None, None] * (x - mean)
-        out.append(x.cpu())
-    return torch.cat(out)
+        out: Tensor = x.cpu()
+        return out
+
+    return torch.cat(list(each(drawn, range(0, len(context.clock), batch), device)))
 
 
 def unconditional(
@@ -150,24 +153,30 @@ def compare(
         ``correlation``: largest difference between the correlations of two variables, under the name of the
         first.
     """
-    figures: dict[str, Any] = {}
-    gap = np.abs(_correlation(one, mask) - _correlation(two, mask))
-    for c, name in enumerate(names):
-        a, b = one[:, :, c].astype(np.float64), two[:, :, c].astype(np.float64)
-        inside, scale = mask[c], b[..., mask[c]].std()
-        apart = np.abs(np.quantile(a[..., inside], LEVELS) - np.quantile(b[..., inside], LEVELS)) / scale
-        ratio = np.log(radial_spectrum(a * inside) / radial_spectrum(b * inside))
-        figures[name] = {
-            "melr": float(np.abs(ratio).mean()),
-            "quantiles": float(apart.mean()),
-            "quantiles_worst": float(apart.max()),
-            "spread": float(a[..., inside].std() / scale),
-            "correlation": float(gap[c].max()),
-        }
-        if a.shape[1] > 1:
-            steps = [np.diff(v[..., inside], axis=1) for v in (a, b)]
-            figures[name]["increments"] = float(np.sqrt((steps[0] ** 2).mean() / (steps[1] ** 2).mean()))
-    return figures
+    gap = np.abs(_correlation(one, mask) - _correlation(two, mask)).max(axis=1)
+
+    def figures(c: int) -> dict[str, float]:
+        return _marginal(one[:, :, c].astype(np.float64), two[:, :, c].astype(np.float64), mask[c])
+
+    found = each(figures, range(len(names)), "cpu")
+    return {name: f | {"correlation": float(far)} for name, f, far in zip(names, found, gap, strict=True)}
+
+
+def _marginal(a: Array, b: Array, inside: NDArray[np.bool_]) -> dict[str, float]:
+    """The figures of one variable, windows ``[N, T, H, W]``."""
+    scale = b[..., inside].std()
+    apart = np.abs(np.quantile(a[..., inside], LEVELS) - np.quantile(b[..., inside], LEVELS)) / scale
+    ratio = np.log(radial_spectrum(a * inside) / radial_spectrum(b * inside))
+    found = {
+        "melr": float(np.abs(ratio).mean()),
+        "quantiles": float(apart.mean()),
+        "quantiles_worst": float(apart.max()),
+        "spread": float(a[..., inside].std() / scale),
+    }
+    if a.shape[1] > 1:
+        steps = [np.diff(v[..., inside], axis=1) for v in (a, b)]
+        found["increments"] = float(np.sqrt((steps[0] ** 2).mean() / (steps[1] ** 2).mean()))
+    return found
 
 
 def radial_spectrum(fields: Array) -> Array:

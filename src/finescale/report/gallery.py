@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,7 @@ from finescale.report.canvas import Picture
 from finescale.report.case import Case
 from finescale.report.mending import mending
 
+Sections = Mapping[str, Sequence[Picture | str]]
 SECTIONS = {
     "maps": (
         "The storm in maps",
@@ -39,7 +43,7 @@ class Gallery:
     """
 
     skill: Picture
-    drawn: Mapping[str, Mapping[str, Sequence[Picture | str]]]
+    drawn: Mapping[str, Sections]
     mended: Sequence[Picture]
 
     @classmethod
@@ -54,15 +58,14 @@ class Gallery:
         static: xr.Dataset | None,
         bias: pd.DataFrame | None,
         seed: int,
+        processes: int = 1,
     ) -> Gallery:
         """Draw everything but the films; arguments as for `page.write_page`, with the methods in their order."""
-        drawn = {}
-        for case in cases:
-            shown = looked_at(case, default)
-            beside = next((b for b in baselines if b in case.ensembles and b != shown), None)
-            drawn[case.name] = figures.case_figures(
-                case, default=shown, baseline=beside, methods=methods, static=static, seed=seed
-            )
+        draw = partial(
+            _figures, default=default, baselines=baselines, methods=methods, static=static, seed=seed
+        )
+        found = _spread(draw, cases, min(processes, len(cases)))
+        drawn = {case.name: sections for case, sections in zip(cases, found, strict=True)}
         return cls(skill.bars(scorecard, methods), drawn, [] if bias is None else mending(bias))
 
     def pictures(self) -> Iterator[Picture]:
@@ -84,6 +87,31 @@ class Gallery:
             }
             for key, (heading, lead) in SECTIONS.items()
         ]
+
+
+def _figures(
+    case: Case,
+    *,
+    default: str,
+    baselines: Sequence[str],
+    methods: Sequence[str],
+    static: xr.Dataset | None,
+    seed: int,
+) -> Sections:
+    """Everything about one case, with the first baseline that it has beside the method that is looked at."""
+    shown = looked_at(case, default)
+    beside = next((b for b in baselines if b in case.ensembles and b != shown), None)
+    return figures.case_figures(
+        case, default=shown, baseline=beside, methods=methods, static=static, seed=seed
+    )
+
+
+def _spread(draw: Callable[[Case], Sections], cases: Sequence[Case], processes: int) -> list[Sections]:
+    """Draw cases in processes of their own: matplotlib keeps the interpreter's lock."""
+    if processes < 2:
+        return [draw(case) for case in cases]
+    with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
+        return list(pool.map(draw, cases))
 
 
 def looked_at(case: Case, default: str) -> str:

@@ -33,6 +33,7 @@ def write_page(
     provenance: Mapping[str, object] | None = None,
     title: str = "finescale: is it good?",
     seed: int = 0,
+    processes: int = 1,
 ) -> Path:
     """Write `index.html` and `figures/*.png` and `*.gif`; the same inputs give the same bytes.
 
@@ -48,6 +49,7 @@ def write_page(
         provenance: What the numbers come from; nested mappings become groups.
         title: Heading of the page.
         seed: Seed of broken ties between ranks.
+        processes: Cases that are drawn side by side.
 
     Returns:
         The page.
@@ -64,6 +66,7 @@ def write_page(
         static=static,
         bias=bias,
         seed=seed,
+        processes=processes,
     )
     shelf = folder / "figures"
     shelf.mkdir(parents=True, exist_ok=True)

@@ -3,12 +3,14 @@
 import json
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from finescale.fields.axis import segments
+from finescale.fields.lanes import each
 from finescale.guidance.conditions import conditions
 from finescale.guidance.following import Powers, measured
 from finescale.guidance.recipes import GuidanceSpec
@@ -67,10 +69,10 @@ def calibrated(desk: Desk, method: str, made: Downscaler) -> tuple[Downscaler, d
         made = replace(made, follow=_powers(desk, made, made.law))
     coarse = block(desk, "coarse-reference", "validation").load()
     pieces = _stretches(coarse, made.coarsening.every, wanted.days)
-    drawn = []
-    for done, piece in enumerate(pieces):
-        desk.progress("stretches of the validation block", done, len(pieces))
-        drawn.append(made(piece, members=wanted.members, seed=desk.setting("seed")))
+    draw, drawn = partial(made, members=wanted.members, seed=desk.setting("seed")), []
+    for piece in each(draw, pieces, made.device):
+        drawn.append(piece)
+        desk.progress("stretches of the validation block", len(drawn), len(pieces))
     ensemble = xr.concat(drawn, "time", coords="minimal", compat="override", join="exact")
     found = judge({}, ensemble, block(desk, "reference", "validation")).spread_skill
     days = ensemble.sizes["time"] / 24

@@ -1,6 +1,7 @@
 """Stage ``report``: the page that people look at."""
 
 import json
+import os
 
 import pandas as pd
 
@@ -38,6 +39,7 @@ def report(desk: Desk) -> None:
         bias=pd.concat(bias, ignore_index=True) if bias else None,
         provenance=_provenance(desk),
         seed=desk.setting("seed"),
+        processes=len(os.sched_getaffinity(0)),
     )
     (folder / "index.html").rename(desk.new("page"))
     (folder / "figures").rename(desk.new("figures"))

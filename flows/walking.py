@@ -1,0 +1,52 @@
+"""The order in which stages run: once all that they read is there, the most urgent first."""
+
+from graphlib import TopologicalSorter
+from queue import SimpleQueue
+
+from prefect import Task
+from prefect.client.schemas.objects import State
+from prefect.futures import PrefectFuture
+
+from finescale.pipeline.executor import DvcExecutor
+from finescale.pipeline.stage import Stage
+from finescale.pipeline.wiring import chains, parents
+from flows.tasks import bring_up_to_date
+
+# Stages that run side by side.
+AT_ONCE = 2
+# Seconds before each further try of a stage that fetches; other failures would come again.
+PAUSES = (2.0, 10.0)
+
+Future = PrefectFuture[State[str]]
+
+
+def walk(stages: tuple[Stage, ...], executor: DvcExecutor) -> dict[str, Future]:
+    """Run each stage once all that it reads is there, the most urgent first; none that waits takes a place."""
+    graph, urgency = parents(stages), chains(stages)
+    order, futures, ended = TopologicalSorter(graph), dict[str, Future](), SimpleQueue[str]()
+    by_name, ready, running = {stage.name: stage for stage in stages}, list[str](), 0
+    order.prepare()
+    while order.is_active():
+        ready = sorted([*ready, *order.get_ready()], key=lambda name: -urgency[name])
+        while ready and running < AT_ONCE:
+            name, running = ready.pop(0), running + 1
+            needs = [futures[parent] for parent in graph[name]]
+            futures[name] = named(by_name[name]).submit(
+                by_name[name], executor, wait_for=needs, return_state=False
+            )
+            futures[name].add_done_callback(lambda _, name=name: ended.put(name))  # type: ignore[misc]
+        order.done(ended.get())
+        running -= 1
+    return {stage.name: futures[stage.name] for stage in stages}
+
+
+def named(stage: Stage) -> Task[[Stage, DvcExecutor], State[str]]:
+    """The task of a stage."""
+    pauses = list(PAUSES[: stage.retries])
+    return bring_up_to_date.with_options(
+        name=stage.name,
+        task_run_name=stage.name,
+        tags=[stage.name.partition("-")[0]],  # how many of a kind may run at once is set on the server
+        retries=len(pauses),
+        retry_delay_seconds=pauses,
+    )
