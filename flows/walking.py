@@ -1,6 +1,5 @@
 """The order in which stages run: once all that they read is there, the most urgent first."""
 
-from graphlib import TopologicalSorter
 from queue import SimpleQueue
 
 from prefect import Task
@@ -9,7 +8,7 @@ from prefect.futures import PrefectFuture
 
 from finescale.pipeline.executor import DvcExecutor
 from finescale.pipeline.stage import Stage
-from finescale.pipeline.wiring import chains, parents
+from finescale.pipeline.wiring import Agenda, parents
 from flows.tasks import bring_up_to_date
 
 # Stages that run side by side.
@@ -22,20 +21,15 @@ Future = PrefectFuture[State[str]]
 
 def walk(stages: tuple[Stage, ...], executor: DvcExecutor) -> dict[str, Future]:
     """Run each stage once all that it reads is there, the most urgent first; none that waits takes a place."""
-    graph, urgency = parents(stages), chains(stages)
-    order, futures, ended = TopologicalSorter(graph), dict[str, Future](), SimpleQueue[str]()
-    by_name, ready, running = {stage.name: stage for stage in stages}, list[str](), 0
-    order.prepare()
-    while order.is_active():
-        ready = sorted([*ready, *order.get_ready()], key=lambda name: -urgency[name])
-        while ready and running < AT_ONCE:
-            name, running = ready.pop(0), running + 1
-            needs = [futures[parent] for parent in graph[name]]
-            futures[name] = named(by_name[name]).submit(
-                by_name[name], executor, wait_for=needs, return_state=False
-            )
-            futures[name].add_done_callback(lambda _, name=name: ended.put(name))  # type: ignore[misc]
-        order.done(ended.get())
+    graph, agenda = parents(stages), Agenda(stages)
+    futures, ended, running = dict[str, Future](), SimpleQueue[str](), 0
+    while agenda:
+        while running < AT_ONCE and (stage := agenda.next()):
+            needs = [futures[name] for name in graph[stage.name]]
+            future = named(stage).submit(stage, executor, wait_for=needs, return_state=False)
+            future.add_done_callback(lambda _, name=stage.name: ended.put(name))  # type: ignore[misc]
+            futures[stage.name], running = future, running + 1
+        agenda.done(ended.get())
         running -= 1
     return {stage.name: futures[stage.name] for stage in stages}
 

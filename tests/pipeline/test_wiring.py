@@ -6,7 +6,7 @@ import pytest
 
 from finescale.pipeline.ledger import cases, ledger
 from finescale.pipeline.stage import Stage
-from finescale.pipeline.wiring import chains, ordered, parents, upstream
+from finescale.pipeline.wiring import Agenda, chains, ordered, parents, upstream
 from finescale.settings import load_settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -54,6 +54,28 @@ def test_a_stage_is_as_urgent_as_the_longest_chain_that_waits_for_it() -> None:
         ]
     )
     assert chains(stages) == {"a": 3, "b": 2, "c": 1, "d": 1, "e": 0}
+
+
+def test_the_agenda_gives_the_most_urgent_of_those_that_can_begin() -> None:
+    stages = ordered(
+        [
+            stage("a", (), ("a",)),
+            stage("alone"),
+            stage("b", ("a",), ("b",)),
+            stage("c", ("a",), ("c",)),
+            stage("d", ("c",)),
+        ]
+    )
+    agenda = Agenda(stages)
+    assert [agenda.next().name, agenda.next().name, agenda.next()] == ["a", "alone", None]
+    agenda.done("a")
+    assert [agenda.next().name, agenda.next().name, agenda.next()] == ["c", "b", None]
+    agenda.done("c")
+    assert [agenda.next().name, agenda.next()] == ["d", None]
+    for name in ("alone", "b", "d"):
+        assert agenda
+        agenda.done(name)
+    assert not agenda
 
 
 def test_what_the_default_waits_for_is_more_urgent_than_other_methods() -> None:

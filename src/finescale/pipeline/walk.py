@@ -6,7 +6,7 @@ from functools import partial
 
 from finescale.pipeline.executor import Outcome, StageExecutor
 from finescale.pipeline.stage import Stage
-from finescale.pipeline.wiring import parents
+from finescale.pipeline.wiring import Agenda
 
 Tell = Callable[[str, str], None]
 
@@ -19,7 +19,7 @@ def walk(
     tell: Tell,
     done: Callable[[Outcome], None],
 ) -> list[Outcome]:
-    """Run the stages in order, independent ones in parallel.
+    """Run each stage once its inputs are there, independent ones in parallel.
 
     Args:
         stages: In the ledger's order; inputs from stages not among them must exist.
@@ -32,18 +32,16 @@ def walk(
         The outcomes in the order in which they came. The first failure stops new stages and is raised
         when those under way have ended; an interruption ends these too.
     """
-    graph = {name: set(needs) for name, needs in parents(stages).items()}
-    waiting, finished, outcomes = list(stages), set[str](), list[Outcome]()
+    agenda, outcomes = Agenda(stages), list[Outcome]()
     running: dict[Future[Outcome], str] = {}
     with ThreadPoolExecutor(max_workers=workers) as pool:
         try:
-            while waiting or running:
-                for stage in [s for s in waiting if graph[s.name] <= finished][: workers - len(running)]:
-                    waiting.remove(stage)
+            while agenda:
+                while len(running) < workers and (stage := agenda.next()):
                     running[pool.submit(executor.run, stage, partial(tell, stage.name))] = stage.name
                 ready, _ = wait(running, return_when=FIRST_COMPLETED)
                 for future in ready:
-                    finished.add(running.pop(future))
+                    agenda.done(running.pop(future))
                     outcomes.append(future.result())
                     done(outcomes[-1])
         except (KeyboardInterrupt, SystemExit):

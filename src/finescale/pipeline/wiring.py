@@ -53,6 +53,33 @@ def chains(stages: tuple[Stage, ...]) -> dict[str, int]:
     return length
 
 
+class Agenda:
+    """Which stage begins next: one whose inputs are there, the most urgent of them first. True until all are done."""
+
+    def __init__(self, stages: tuple[Stage, ...]) -> None:
+        self._stages = {stage.name: stage for stage in stages}
+        self._urgency = chains(stages)
+        self._sorter = TopologicalSorter(parents(stages))
+        self._sorter.prepare()
+        self._ready: list[str] = []
+
+    def __bool__(self) -> bool:
+        return self._sorter.is_active()
+
+    def next(self) -> Stage | None:
+        """A stage that nobody was given before; None while all others wait for those under way."""
+        self._ready += self._sorter.get_ready()
+        if not self._ready:
+            return None
+        name = max(self._ready, key=lambda name: self._urgency[name])
+        self._ready.remove(name)
+        return self._stages[name]
+
+    def done(self, name: str) -> None:
+        """A stage has ended, and those that waited for it may begin."""
+        self._sorter.done(name)
+
+
 def upstream(stages: tuple[Stage, ...], targets: Iterable[str]) -> tuple[Stage, ...]:
     """The targets and everything they need, in the ledger's order."""
     graph = parents(stages)
