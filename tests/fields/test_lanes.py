@@ -1,6 +1,5 @@
 """Groups side by side: how many, in what order, and what an error does to the others."""
 
-import os
 import threading
 from collections.abc import Iterator
 
@@ -11,7 +10,7 @@ from finescale.fields.lanes import each, lanes, side_by_side
 
 
 def test_a_group_has_the_cores_that_torch_takes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
+    monkeypatch.setattr("finescale.fields.lanes.cores", lambda: 8)
     found = []
     for threads in (1, 2, 3, 16):
         monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)

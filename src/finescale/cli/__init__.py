@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from finescale.errors import FinescaleError
+from finescale.fields.cores import cores
 
 app = typer.Typer(
     name="finescale",
@@ -63,7 +64,7 @@ def stage(name: str, root: Root = HERE) -> None:
     """Run one stage in this process, whatever its state; this is what dvc.yaml calls."""
     # Two stages run side by side; threads of both that wait for one another would spin on the same cores. Read by
     # the libraries when they are loaded, and the same at every door, because sums round by the number of threads.
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // 2)))
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores() // 2)))
     from finescale.cli.doors import run_one
 
     run_one(root, name)

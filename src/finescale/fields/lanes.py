@@ -5,7 +5,6 @@ each, draw 1.5 times as fast as one with two, and what a lane makes does not dep
 threads have freed is handed back when they end, for others would not use it again.
 """
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from threading import Event
@@ -14,6 +13,7 @@ from typing import TypeVar
 import torch
 
 from finescale.fields.allocator import hand_back
+from finescale.fields.cores import cores
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -23,7 +23,7 @@ def lanes(device: torch.device | str, jobs: int) -> int:
     """Jobs that are worth doing at once: each has as many cores as torch takes threads."""
     if torch.device(device).type != "cpu":
         return 1
-    return max(1, min(jobs, len(os.sched_getaffinity(0)) // torch.get_num_threads()))
+    return max(1, min(jobs, cores() // torch.get_num_threads()))
 
 
 def each(

@@ -226,7 +226,7 @@ def _judge(settings: Settings) -> list[Stage]:
         *(f"gates-{method}" for method in settings.downscale.methods),
     )
     given = ("reference", "coarse-reference", *static(settings))
-    own = (CASES, "pipeline/stages/score.py")
+    own = (CASES, "fields/cores.py", "pipeline/stages/score.py")
     return [
         Stage(
             "score",

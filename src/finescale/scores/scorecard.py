@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from types import MappingProxyType
@@ -12,6 +11,7 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
+from finescale.fields.cores import cores
 from finescale.grid.coarsening import Coarsening
 from finescale.scores import checks, consistency, extremes, hourly, spectrum, structure
 from finescale.scores.bootstrap import DayBootstrap, Means
@@ -60,7 +60,7 @@ def score(
     bootstrap = DayBootstrap.draw(hours.day, resamples=resamples, seed=seed)
     weights = regions(coarsening.fine, static)
     stacked = np.stack(list(weights.values()))
-    workers = threads or len(os.sched_getaffinity(0))
+    workers = threads or cores()
     each = max(1, workers // len(names))
 
     def one(name: str) -> tuple[hourly.Hourly, list[Row]]:

@@ -1,11 +1,11 @@
 """Stage ``report``: the page that people look at."""
 
 import json
-import os
 
 import pandas as pd
 
 from finescale import __version__
+from finescale.fields.cores import cores
 from finescale.methods.card import FILE
 from finescale.pipeline.desk import Desk
 from finescale.pipeline.stages.cases import conditions, standard_errors
@@ -39,7 +39,7 @@ def report(desk: Desk) -> None:
         bias=pd.concat(bias, ignore_index=True) if bias else None,
         provenance=_provenance(desk),
         seed=desk.setting("seed"),
-        processes=len(os.sched_getaffinity(0)),
+        processes=cores(),
     )
     (folder / "index.html").rename(desk.new("page"))
     (folder / "figures").rename(desk.new("figures"))

@@ -1,7 +1,6 @@
 """Stage ``score``: every method in every case against the truth, with the noise floor, into one scorecard."""
 
 import json
-import os
 from collections.abc import Iterator
 from itertools import product
 from typing import Any
@@ -10,6 +9,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from finescale.fields.cores import cores
 from finescale.pipeline.desk import Desk
 from finescale.pipeline.stages.blocks import block, outside
 from finescale.pipeline.stages.cases import conditions, standard_errors
@@ -86,7 +86,7 @@ def _duels(desk: Desk, case: str, truth: xr.Dataset) -> pd.DataFrame:
     ensembles = {m: held(desk.open(f"ensemble-{m}-{case}")) for m in desk.setting("downscale.methods")}
     seed, resamples = desk.setting("seed"), desk.setting("score").resamples
     found = {
-        method: gather(x, truth.sel(time=x["time"]), seed=seed, threads=len(os.sched_getaffinity(0)))
+        method: gather(x, truth.sel(time=x["time"]), seed=seed, threads=cores())
         for method, x in ensembles.items()
     }
     default = desk.setting("registry.method")
