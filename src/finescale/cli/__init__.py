@@ -1,7 +1,6 @@
 """The command line: a thin door to the pipeline. Imports stay inside the commands so that --help is quick."""
 
 import errno
-import os
 import signal
 import sys
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Annotated
 import typer
 
 from finescale.errors import FinescaleError
-from finescale.fields.cores import cores
+from finescale.pipeline import threads
 
 app = typer.Typer(
     name="finescale",
@@ -62,9 +61,6 @@ def run(
 @app.command()
 def stage(name: str, root: Root = HERE) -> None:
     """Run one stage in this process, whatever its state; this is what dvc.yaml calls."""
-    # Two stages run side by side; threads of both that wait for one another would spin on the same cores. Read by
-    # the libraries when they are loaded, and the same at every door, because sums round by the number of threads.
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores() // 2)))
     from finescale.cli.doors import run_one
 
     run_one(root, name)
@@ -227,6 +223,7 @@ def relocate(root: Root = HERE) -> None:
 def main() -> None:
     """Run the command line; a user's mistake ends in one line and exit code 2."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # tidy up, and stop what was started
+    threads.settle()
     try:
         app(prog_name="finescale")
     except FinescaleError as error:

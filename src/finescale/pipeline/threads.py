@@ -1,0 +1,14 @@
+"""How many threads the libraries take."""
+
+import os
+
+from finescale.fields.cores import cores
+
+
+def settle() -> None:
+    """Half of the cores, unless the user has said otherwise; to be called before the libraries are loaded.
+
+    Two stages run side by side, and so do two groups of members (`fields.lanes`): threads of both that wait for one
+    another would spin on the same cores. The same at every door, because sums round by the number of threads.
+    """
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores() // 2)))
