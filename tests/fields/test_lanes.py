@@ -15,7 +15,8 @@ def test_a_group_has_the_cores_that_torch_takes(monkeypatch: pytest.MonkeyPatch)
     for threads in (1, 2, 3, 16):
         monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
         found.append(lanes("cpu", 6))
-    assert found == [6, 4, 2, 1]
+    assert found == [2, 2, 2, 1]
+    assert lanes("cpu", 1) == 1
     assert lanes("cuda", 6) == 1
 
 

@@ -15,15 +15,17 @@ import torch
 from finescale.fields.allocator import hand_back
 from finescale.fields.cores import cores
 
+# However many cores there are: each lane holds its own state in memory.
+MOST = 2
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
 def lanes(device: torch.device | str, jobs: int) -> int:
-    """Jobs that are worth doing at once: each has as many cores as torch takes threads."""
+    """Jobs that are done at once: each has as many cores as torch takes threads."""
     if torch.device(device).type != "cpu":
         return 1
-    return max(1, min(jobs, cores() // torch.get_num_threads()))
+    return max(1, min(jobs, MOST, cores() // torch.get_num_threads()))
 
 
 def each(
