@@ -1,6 +1,7 @@
 """The generative downscaler as its users meet it: what it refuses, and what must not change its answer."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -197,6 +198,8 @@ def test_a_streamed_run_gives_the_same(method, coarse, tmp_path) -> None:
         coarse, members=3, seed=1, scratch=tmp_path / "s", on_progress=lambda a, b: seen.append((a, b))
     )
     xr.testing.assert_identical(again.load(), streamed)
+    shutil.rmtree(tmp_path / "s" / "ensemble.zarr")
+    xr.testing.assert_identical(method(coarse, members=3, seed=1, scratch=tmp_path / "s").load(), streamed)
     other = method(coarse, members=3, seed=2, scratch=tmp_path / "s")
     assert not np.array_equal(values(other), values(held))
 

@@ -36,7 +36,8 @@ class Stream:
     def __init__(self, folder: Path, request: str, layout: Layout) -> None:
         self.folder, self.request, self.layout = folder, request, layout
         begun = folder / "request"
-        if not begun.is_file() or begun.read_text(encoding="utf-8") != request:
+        known = begun.is_file() and begun.read_text(encoding="utf-8") == request
+        if not known or not self.store.is_dir():
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
             self._create()
