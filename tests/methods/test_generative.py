@@ -1,5 +1,6 @@
 """The generative downscaler as its users meet it: what it refuses, and what must not change its answer."""
 
+import gc
 import os
 import shutil
 import signal
@@ -21,6 +22,7 @@ from finescale.grid.grid import Grid
 from finescale.guidance.activity import Activity
 from finescale.guidance.between import Hourly
 from finescale.guidance.conditions import conditions
+from finescale.guidance.covariance import ClimateCovariance
 from finescale.guidance.recipes import GuidanceSpec
 from finescale.guidance.solver import SamplerSpec
 from finescale.methods import shelf
@@ -202,6 +204,20 @@ def test_a_streamed_run_gives_the_same(method, coarse, tmp_path) -> None:
     xr.testing.assert_identical(method(coarse, members=3, seed=1, scratch=tmp_path / "s").load(), streamed)
     other = method(coarse, members=3, seed=2, scratch=tmp_path / "s")
     assert not np.array_equal(values(other), values(held))
+
+
+def test_nothing_of_a_request_waits_for_the_garbage_collector(method, coarse) -> None:
+    def held() -> int:
+        return sum(isinstance(found, ClimateCovariance) for found in gc.get_objects())
+
+    gc.collect()
+    before = held()
+    gc.disable()
+    try:
+        method(coarse.isel(time=slice(0, 6)), members=1, seed=0)
+        assert held() == before
+    finally:
+        gc.enable()
 
 
 def test_what_can_be_resumed_is_drawn_in_a_folder_and_all_else_in_memory(method, coarse, tmp_path) -> None:

@@ -43,12 +43,16 @@ class GaussianPosterior:
     reach: int = 36
 
     @cached_property
-    def _anomalies(self) -> ClimateDraws:
-        return ClimateDraws(self.covariance.climate, self.noise)
-
-    @cached_property
     def _drawn(self) -> Ahead:
-        return Ahead(self.draw, self.block, self.first, self.stop)
+        """Unconditional draws; they know nothing of self, or all factors would wait for the garbage collector."""
+        climate, clock, begin = self.covariance.climate, self.clock, self.first
+        anomalies = ClimateDraws(climate, self.noise)
+
+        def draw(members: tuple[int, ...], first: int, stop: int) -> Tensor:
+            mean = climate.mean(clock[first - begin : stop - begin])
+            return mean * climate.mask + anomalies(members, first, stop)
+
+        return Ahead(draw, self.block, self.first, self.stop)
 
     def run(self, members: tuple[int, ...]) -> Iterator[tuple[tuple[int, int], Tensor]]:
         """Yield each block's hours and its draws ``[M, T, C, H, W]``, in order of time."""
@@ -77,8 +81,3 @@ class GaussianPosterior:
             r = r - error_draws(self.noise, segment, members)
         u = self.covariance.solve(segment, x.shape[1], float("inf"), r)
         return x[:, own] + self.covariance.spread(segment, u, x, float("inf"), own)
-
-    def draw(self, members: tuple[int, ...], first: int, stop: int) -> Tensor:
-        """Unconditional draws ``[M, T, C, H, W]`` of the hours [first, stop)."""
-        mean = self.covariance.climate.mean(self.clock[first - self.first : stop - self.first])
-        return mean * self.covariance.climate.mask + self._anomalies(members, first, stop)
