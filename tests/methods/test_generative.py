@@ -208,7 +208,7 @@ def test_a_streamed_run_gives_the_same(method, coarse, tmp_path) -> None:
 
 def test_nothing_of_a_request_waits_for_the_garbage_collector(method, coarse) -> None:
     def held() -> int:
-        return sum(isinstance(found, ClimateCovariance) for found in gc.get_objects())
+        return sum(type(found) is ClimateCovariance for found in gc.get_objects())
 
     gc.collect()
     before = held()
