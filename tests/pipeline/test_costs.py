@@ -1,6 +1,8 @@
 """What each run of a stage took is written down, and a failed run is not."""
 
 import csv
+import subprocess
+import sys
 import time
 
 import pytest
@@ -31,3 +33,10 @@ def test_a_failed_run_leaves_no_line(tmp_path):
     with pytest.raises(ValueError, match="broken"), costs.measured(tmp_path, "score"):
         raise ValueError("broken")
     assert not (tmp_path / costs.FILE).exists()
+
+
+def test_processes_that_it_started_count(tmp_path):
+    busy = "import time; end = time.process_time() + 0.5\nwhile time.process_time() < end: pass"
+    with costs.measured(tmp_path, "report") as cost:
+        subprocess.run([sys.executable, "-c", busy], check=True)
+    assert cost.cpu_s >= 0.5

@@ -39,14 +39,20 @@ class Cost:
 def measured(root: Path, stage: str) -> Iterator[Cost]:
     """Measure what is done inside, and write it down if it ends well; known when the block has ended."""
     cost = Cost(stage)
-    wall, cpu = time.monotonic(), time.process_time()
+    wall, cpu = time.monotonic(), _cpu()
     yield cost
     cost.ended = datetime.now(UTC).isoformat(timespec="seconds")
     cost.wall_s = round(time.monotonic() - wall, 2)
-    cost.cpu_s = round(time.process_time() - cpu, 2)
+    cost.cpu_s = round(_cpu() - cpu, 2)
     scale = 2**20 if sys.platform == "darwin" else 2**10  # the one counts in bytes, the other in KiB
     cost.peak_mib = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / scale, 1)
     _append(root / FILE, cost)
+
+
+def _cpu() -> float:
+    """Seconds of this process and of those that it started and that have ended."""
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + ended.ru_utime + ended.ru_stime
 
 
 def _append(path: Path, cost: Cost) -> None:
