@@ -1,6 +1,7 @@
 """Groups side by side: how many, in what order, and what an error does to the others."""
 
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -52,22 +53,24 @@ def test_results_come_in_order(count: int) -> None:
 
 
 def test_two_groups_are_under_way_at_once(two: None) -> None:
-    meet = threading.Barrier(2, timeout=10)
+    meet, met = threading.Barrier(2, timeout=10), []
 
     def group() -> Iterator[None]:
-        meet.wait()
+        met.append(meet.wait())
         yield
 
     side_by_side([group(), group()], "cpu")
+    assert sorted(met) == [0, 1]
 
 
 def test_an_error_ends_the_others(two: None) -> None:
-    begun, steps = threading.Event(), []
+    begun, steps, most = threading.Event(), [], 500
 
-    def endless() -> Iterator[None]:
-        while True:
+    def long() -> Iterator[None]:
+        for _ in range(most):
             begun.set()
             steps.append(1)
+            time.sleep(0.01)
             yield
 
     def failing() -> Iterator[None]:
@@ -76,6 +79,5 @@ def test_an_error_ends_the_others(two: None) -> None:
         yield
 
     with pytest.raises(ValueError, match="this one"):
-        side_by_side([endless(), failing(), endless()], "cpu")
-    ended = len(steps)
-    assert ended == len(steps) > 0
+        side_by_side([long(), failing(), long()], "cpu")
+    assert 0 < len(steps) < most

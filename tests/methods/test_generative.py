@@ -196,14 +196,29 @@ def test_a_streamed_run_gives_the_same(method, coarse, tmp_path) -> None:
     )
     xr.testing.assert_identical(streamed.load().drop_attrs(), held.drop_attrs())
     assert seen[-1][0] == seen[-1][1] == method.plan(coarse, members=3).evaluations
+    reports = len(seen)
     again = method(
         coarse, members=3, seed=1, scratch=tmp_path / "s", on_progress=lambda a, b: seen.append((a, b))
     )
     xr.testing.assert_identical(again.load(), streamed)
+    assert len(seen) == reports + 2 and seen[-1][0] == seen[-1][1]  # what was there is told, group by group
     shutil.rmtree(tmp_path / "s" / "ensemble.zarr")
     xr.testing.assert_identical(method(coarse, members=3, seed=1, scratch=tmp_path / "s").load(), streamed)
     other = method(coarse, members=3, seed=2, scratch=tmp_path / "s")
     assert not np.array_equal(values(other), values(held))
+
+
+@pytest.mark.parametrize("kind", ["memory", "store", "gaussian"])
+def test_groups_side_by_side_are_those_that_follow_one_another(
+    method, coarse, tmp_path, monkeypatch, kind
+) -> None:
+    short, found = coarse.isel(time=slice(0, 9)), []
+    drawing = Gaussian(method.coarsening, VARIABLES, method.law) if kind == "gaussian" else method
+    for count in (1, 2):
+        monkeypatch.setattr("finescale.fields.lanes.lanes", lambda device, jobs, count=count: count)
+        extra = {"scratch": tmp_path / str(count)} if kind == "store" else {}
+        found.append(values(drawing(short, members=GROUP + 2, seed=3, **extra)))
+    assert np.array_equal(*found)
 
 
 def test_nothing_of_a_request_waits_for_the_garbage_collector(method, coarse) -> None:
