@@ -20,7 +20,8 @@ from finescale.prior.gaussian import GaussianClimate
 # edge that makes it rough everywhere. And the share of a ring that a stretch may fill: beyond it, both ends would meet.
 RING, SHARE = 384, 2
 LEAD = 128
-KEPT = 24
+# Hours of which stretches are counted as a whole number, and noise levels whose covariances are kept.
+STRETCH, KEPT = 72, 16
 _KNOWN: WeakKeyDictionary[GaussianClimate, dict[int, "MovingModes"]] = WeakKeyDictionary()
 
 
@@ -56,35 +57,44 @@ class MovingModes:
         around = torch.cat([lags[:-1], half, lags[1:-1].flip(0).mT])
         power = torch.fft.rfft(around, dim=0)
         values, vectors = torch.linalg.eigh((power + power.mH) / 2)
-        self._values, self._vectors = values.clamp_min(0), vectors.to(torch.complex64)
+        self._values = values.clamp_min(0)
+        real, imaginary = (part.float() for part in (vectors.real, vectors.imag))
+        self._left = torch.cat([real + imaginary, imaginary - real], 2)
+        self._right = torch.cat([real, imaginary], 2)
         self._known: Kept[tuple[float, int], Tensor] = Kept(KEPT)
 
     def average(self, sigma: float) -> Tensor:
         """Matrices ``[ring, J, J]`` whose moving average of white noise has the covariance C_t; the middle is lag 0."""
-        return self._around(self._left(sigma).sqrt())
+        return self._around(self._kept(sigma).sqrt(), self.ring // 2)[:-1]
 
     def lags(self, sigma: float, frames: int) -> Tensor:
         """C_t between hours less than so many frames apart ``[2 frames - 1, J, J]``; the middle is lag 0."""
-        middle = self.ring // 2
+        # Stretches at the ends of a series are shorter than those between: what is found for one serves the other.
+        reach = STRETCH * math.ceil(frames / STRETCH)
+        around = self._known((sigma, reach), lambda: self._around(self._kept(sigma), reach))
+        return around[reach - frames + 1 : reach + frames]
 
-        def make() -> Tensor:
-            near = self._around(self._left(sigma))[middle - frames + 1 : middle + frames]
-            return near.clone(memory_format=torch.contiguous_format)
-
-        return self._known((sigma, frames), make)
-
-    def _left(self, sigma: float) -> Tensor:
+    def _kept(self, sigma: float) -> Tensor:
+        """Variances at all frequencies of what noise hides ``[F, J]``."""
         v = self._values
-        left: Tensor = v if math.isinf(sigma) else v * sigma**2 / (v + sigma**2)
-        return left
+        kept: Tensor = v if math.isinf(sigma) else v * sigma**2 / (v + sigma**2)
+        return kept
 
-    def _around(self, values: Tensor) -> Tensor:
-        """Matrices at all lags whose spectrum has other eigenvalues ``[F, J]``."""
-        values = values.clone()
-        values[1::2] *= -1  # half a ring further
-        whole = (self._vectors * values[:, None].to(self._vectors)) @ self._vectors.mH
-        around: Tensor = torch.fft.irfft(whole, n=self.ring, dim=0)
-        return around
+    def _around(self, values: Tensor, reach: int) -> Tensor:
+        """Matrices at lags -reach .. reach of the spectrum S that has other eigenvalues ``[F, J]``.
+
+        S is Hermitian, so Re S + Im S is all of it, and the matrix at a lag is the transpose of that at its opposite.
+        """
+        values = values.to(self._left)
+        whole = self._left * torch.cat([values, values], 1)[:, None] @ self._right.mT
+        turns = torch.outer(torch.arange(reach + 1), torch.arange(len(values))) % self.ring
+        angle = turns * (2 * math.pi / self.ring)
+        share = torch.full((len(values),), 2 / self.ring, dtype=torch.float64)
+        share[[0, -1]] /= 2
+        waves = torch.cat([angle.cos() - angle.sin(), angle.cos() + angle.sin()]) * share / 2
+        one, other = (waves.to(whole) @ whole.flatten(1)).view(2, reach + 1, *whole.shape[1:])
+        ahead = one + other.mT
+        return torch.cat([ahead[1:].flip(0).mT, ahead])
 
     def seen(self, sigma: float, here: Seen, rows: Tensor, there: Seen, columns: Tensor) -> Tensor:
         """Its covariance through two products ``[A C n, B C m]``; weights of hours ``[A, T]``, ``[B, T]``."""

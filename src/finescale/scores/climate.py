@@ -162,7 +162,8 @@ def _spells(x: xr.DataArray, o: xr.DataArray, area: NDArray[np.float64]) -> Iter
     true = truly.transpose("day", "lat", "lon").to_numpy()
     for metric, sign in (("hot_spell_days", 1.0), ("cold_spell_days", -1.0)):
         flat = sign * true.reshape(len(true), -1)
-        limit = extremes.resampled_percentile(flat, np.arange(len(true)), counts[None], q=0.9)
+        every = np.ones((1, len(true)), dtype=bool)
+        limit = extremes.resampled_percentile(flat, every, np.arange(len(true)), counts[None], q=0.9)
         limit = limit.reshape(area.shape)
         shares = [cycles.in_spells(sign * days, limit, follows=follow).mean(axis=0) for days in ours]
         theirs = cycles.in_spells(sign * true, limit, follows=true_follow)
@@ -181,9 +182,9 @@ def _yearly_maxima(field: xr.DataArray) -> NDArray[np.float64]:
 
 def _percentile(series: xr.DataArray, counts: NDArray[np.int64]) -> NDArray[np.float64]:
     """Give the 99th percentile [lat, lon] of a series whose times count so often [time]."""
-    every = np.ones(counts.size, dtype=bool)
+    every = np.ones((1, counts.size), dtype=bool)
     found = extremes.map_percentile(series, every, np.arange(counts.size), counts[None])
-    return np.asarray(found[0].reshape(series.shape[1:]))
+    return np.asarray(found.reshape(series.shape[1:]))
 
 
 def _averages(

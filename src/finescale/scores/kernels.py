@@ -98,45 +98,55 @@ def ensemble_fields(
 
 
 @njit(cache=True, nogil=True)
-def resampled_upper_quantiles(values: Reals, days: Integers, weights: Integers, q: float, out: Reals) -> None:
-    """Give a high quantile of resampled series from their largest values alone.
+def resampled_upper_quantiles(
+    values: Reals, order: Integers, inside: Integers, day: Integers, weights: Integers, q: float, out: Reals
+) -> None:
+    """Give a high quantile of resampled series, walking down from their largest values.
 
     Args:
-        values: The largest values of each series in falling order, float [S, K].
-        days: The day each value belongs to, int [S, K].
+        values: The series [S, T].
+        order: Their hours in rising order of value, int [S, T].
+        inside: Which hours count, bool [T].
+        day: The day each hour belongs to, int [T].
         weights: How often each day was drawn, int [B, D].
         q: The quantile, in (0, 1), by linear interpolation.
-        out: Filled, float64 [B, S]; NaN where the K values did not reach down far enough.
-            `out` comes in holding the length of each resampled series.
+        out: Filled, float64 [B, S]; NaN where no hour of a resampling counts.
     """
-    draws = weights.shape[0]
+    draws, hours = weights.shape[0], values.shape[1]
     # Days first: one value then meets all resamplings side by side.
     counts = np.ascontiguousarray(weights.T.astype(np.int32))
-    lower, fraction = np.empty(draws, dtype=np.int32), np.empty(draws)
-    seen, first, second = np.empty(draws, dtype=np.int32), np.empty(draws), np.empty(draws)
+    length = np.zeros(draws, dtype=np.int64)
+    for h in range(hours):
+        if inside[h]:
+            length += counts[day[h]]
+    position = (length - 1.0) * (1.0 - q)
+    lower = np.floor(position).astype(np.int32)
+    fraction = position - lower
+    left = np.empty(draws, dtype=np.int32)
+    first, second = np.empty(draws, dtype=np.int32), np.empty(draws, dtype=np.int32)
     for s in range(values.shape[0]):
-        for b in range(draws):
-            position = (out[b, s] - 1.0) * (1.0 - q)
-            lower[b] = int(np.floor(position))
-            fraction[b] = position - lower[b]
-            seen[b] = 0
-            first[b] = np.nan
-            second[b] = np.nan
-        for k in range(values.shape[1]):
-            value, drawn = np.float64(values[s, k]), counts[days[s, k]]
-            short = 0
+        left[:] = lower
+        first[:] = -1
+        second[:] = -1
+        for k in range(hours - 1, -1, -1):
+            h = order[s, k]
+            if not inside[h]:
+                continue
+            hour, drawn, short = np.int32(h), counts[day[h]], 0
             for b in range(draws):
-                before = seen[b]
-                now = before + drawn[b]
-                first[b] = value if before <= lower[b] and now > lower[b] else first[b]
-                second[b] = value if before <= lower[b] + 1 and now > lower[b] + 1 else second[b]
-                seen[b] = now
-                short += now <= lower[b] + 1
+                # Written over until enough larger values are passed.
+                first[b] = hour if left[b] >= 0 else first[b]
+                second[b] = hour if left[b] >= -1 else second[b]
+                left[b] -= drawn[b]
+                short += left[b] >= -1
             if short == 0:
                 break
         for b in range(draws):
-            part = second[b] * fraction[b] if fraction[b] > 0.0 else 0.0
-            out[b, s] = first[b] * (1.0 - fraction[b]) + part
+            if length[b] == 0:
+                out[b, s] = np.nan
+                continue
+            part = np.float64(values[s, second[b]]) * fraction[b] if fraction[b] > 0.0 else 0.0
+            out[b, s] = np.float64(values[s, first[b]]) * (1.0 - fraction[b]) + part
 
 
 @njit(cache=True, nogil=True)

@@ -72,15 +72,17 @@ def score(
             found += _misfit_rows(x, coarse, coarsening, name, errors.get(name, 0.0), resamples, seed)
         return part, found
 
+    winds = truth[[n for n in ("uas", "vas") if n in truth]]
     # Variables side by side: more of the work is then parallel than by threads within each step of it.
     with ThreadPoolExecutor(min(workers, len(names))) as pool:
-        done = list(pool.map(one, names))
+        tasks = pool.map(one, names)
+        physical = pool.submit(structure.physical, x, o, coarsening, winds)
+        done = list(tasks)
     parts = [part for part, _ in done]
     rows = [(name, row) for name, (_, found) in zip(names, done, strict=True) for row in found]
     if len(parts) > 1:
         rows += [("all", row) for row in _joint_rows(parts, hours, bootstrap, seed)]
-    winds = truth[[n for n in ("uas", "vas") if n in truth]]
-    rows += [("all", row) for row in structure.joint_rows(parts, x, o, hours, bootstrap, coarsening, winds)]
+    rows += [("all", row) for row in structure.joint_rows(parts, x, o, hours, bootstrap, physical.result())]
     return pd.DataFrame([(method, case, name, *row) for name, row in rows], columns=COLUMNS)
 
 
@@ -132,14 +134,16 @@ def _percentile_rows(
 ) -> Iterator[Row]:
     """Give the rows of the 99th percentile: one percentile a member, averaged over members."""
     stacked = np.stack([w.ravel() for w in weights.values()])
-    for kind, mask in _classes(hours):
-        # A resampling that drew no day with such hours cannot have a percentile.
-        drawn = bootstrap.weights[bootstrap.weights[:, hours.day[mask]].sum(axis=1) > 0]
-        difference = -extremes.map_percentile(o, mask, hours.day, drawn, threads=threads)
-        for m in range(x.sizes["member"]):
-            member = extremes.map_percentile(x.isel(member=m), mask, hours.day, drawn, threads=threads)
-            difference += member / x.sizes["member"]
-        for metric, values in extremes.percentile_errors(difference, stacked).items():
+    kinds, masks = zip(*_classes(hours), strict=True)
+
+    def tail(series: xr.DataArray) -> NDArray[np.float64]:
+        return extremes.map_percentile(series, np.stack(masks), hours.day, bootstrap.weights, threads=threads)
+
+    difference = -tail(o)
+    for m in range(x.sizes["member"]):
+        difference += tail(x.isel(member=m)) / x.sizes["member"]
+    for kind, found in zip(kinds, difference, strict=True):
+        for metric, values in extremes.percentile_errors(found, stacked).items():
             for r, region in enumerate(weights):
                 yield (region, kind, metric, *bootstrap.interval(values[:, r]))
 

@@ -68,8 +68,7 @@ def joint_rows(
     o: xr.Dataset,
     hours: Hours,
     bootstrap: DayBootstrap,
-    coarsening: Coarsening,
-    winds: xr.Dataset,
+    statistics: Means,
 ) -> Iterator[Row]:
     """Give the rows that are about several variables at once.
 
@@ -79,8 +78,7 @@ def joint_rows(
         o: Truth [time, lat, lon].
         hours: The clock.
         bootstrap: The resampled days.
-        coarsening: The operator H.
-        winds: The truth's winds [time, lat, lon], for ensembles that have temperature alone; may be empty.
+        statistics: What `physical` found.
     """
     everything = hours.mask("all")
     grid = Grid.from_dataset(o)
@@ -100,7 +98,6 @@ def joint_rows(
             "coherence_error",
             *bootstrap.interval(_coherence(x, o, pairs, observed, bootstrap)),
         )
-    statistics = _physics(x, o, coarsening, winds)
     if statistics:
         means = bootstrap.means(statistics, everything)
         for metric, formula in metrics.PHYSICS.items():
@@ -184,7 +181,15 @@ def _coherence(
     return np.asarray(np.mean(errors, axis=0))
 
 
-def _physics(x: xr.Dataset, o: xr.Dataset, coarsening: Coarsening, winds: xr.Dataset) -> Means:
+def physical(x: xr.Dataset, o: xr.Dataset, coarsening: Coarsening, winds: xr.Dataset) -> Means:
+    """Give the mean squares of what physics derives from the first members and from the truth, hour by hour.
+
+    Args:
+        x: Members [member, time, lat, lon].
+        o: Truth [time, lat, lon].
+        coarsening: The operator H.
+        winds: The truth's winds [time, lat, lon], for ensembles that have temperature alone; may be empty.
+    """
     names = [n for n in ("psl", "tas", "uas", "vas") if n in o]
     borrowed = [n for n in ("uas", "vas") if n not in names and n in winds] if "tas" in names else []
     if not names:

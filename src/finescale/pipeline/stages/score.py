@@ -18,7 +18,7 @@ from finescale.scores import table
 from finescale.scores.change import Change
 from finescale.scores.climate import score_climate
 from finescale.scores.duels import behind
-from finescale.scores.evidence import gather
+from finescale.scores.evidence import Evidence, gather
 from finescale.scores.floor import noise_floor
 from finescale.scores.hourly import held
 from finescale.scores.scorecard import score as judge
@@ -45,9 +45,12 @@ def score(desk: Desk) -> None:
             given = conditions(desk, case)
             change = Change.since(other, coarse, given, common["coarsening"])
             truth = held(truths[case]) if case in truths else None
-        tables += _scored(desk, case, method, truth, other, coarse=given, change=change, common=common)
-        if truth is not None and method == methods[-1]:
-            tables.append(_duels(desk, case, truth))
+            found: dict[str, Evidence] = {}
+        named = {"method": method, "case": case}
+        tables += _scored(desk, truth, other, found, coarse=given, change=change, named=named, common=common)
+        if found and method == methods[-1]:
+            options = {key: common[key] for key in ("resamples", "seed")}
+            tables.append(behind(found, default=desk.setting("registry.method"), case=case, **options))
     tables.append(noise_floor(other, truths["perfect"], case="perfect", **common))
     card = table.concat(tables)
     folder = desk.new("scorecard").parent
@@ -61,36 +64,24 @@ def score(desk: Desk) -> None:
 
 def _scored(
     desk: Desk,
-    case: str,
-    method: str,
     truth: xr.Dataset | None,
     other: xr.Dataset,
+    found: dict[str, Evidence],
     *,
     coarse: xr.Dataset,
     change: Change,
+    named: dict[str, Any],
     common: dict[str, Any],
 ) -> Iterator[pd.DataFrame]:
-    """Score one method in one case: hour by hour where there is a truth, and as a climate."""
-    ensemble = held(desk.open(f"ensemble-{method}-{case}"))
-    named: dict[str, Any] = {"method": method, "case": case}
+    """Score one method in one case: hour by hour where there is a truth, with evidence beside, and as a climate."""
+    ensemble = held(desk.open(f"ensemble-{named['method']}-{named['case']}"))
     climate = other if truth is None else truth.sel(time=ensemble["time"])
     if truth is not None:
-        errors = standard_errors(desk).get(case, {})
+        errors = standard_errors(desk).get(named["case"], {})
         yield judge(ensemble, climate, coarse=coarse, errors=errors, **named, **common)
+        found[named["method"]] = gather(ensemble, climate, seed=common["seed"], threads=cores())
     free = {key: value for key, value in common.items() if key != "resamples"}
     yield score_climate(ensemble, climate, paired=truth is not None, change=change, **named, **free)
-
-
-def _duels(desk: Desk, case: str, truth: xr.Dataset) -> pd.DataFrame:
-    """Compare every method with the one that is registered, on the same days."""
-    ensembles = {m: held(desk.open(f"ensemble-{m}-{case}")) for m in desk.setting("downscale.methods")}
-    seed, resamples = desk.setting("seed"), desk.setting("score").resamples
-    found = {
-        method: gather(x, truth.sel(time=x["time"]), seed=seed, threads=cores())
-        for method, x in ensembles.items()
-    }
-    default = desk.setting("registry.method")
-    return behind(found, default=default, case=case, resamples=resamples, seed=seed)
 
 
 def truth_by_case(desk: Desk) -> dict[str, xr.Dataset]:
