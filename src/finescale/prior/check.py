@@ -3,6 +3,7 @@
 Every figure stands beside its noise floor: the same figure between two halves of the data, stretches of days in turn.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -30,7 +31,7 @@ FIRST, LAST = 10.0, 0.1
 # Noise that hides everything.
 BLIND = 1e6
 # Noise levels of a draw that begins so, and of any other.
-SHORT, LONG = 12, 24
+SHORT, LONG = 8, 48
 # Days of a stretch after which weather is another's, and pairs of stretches at least.
 APART, FEWEST = 10, 2
 # The most even of sequences.
@@ -49,7 +50,7 @@ def draw(
     batch: int = 16,
     pairs: bool = False,
 ) -> Tensor:
-    """Unguided windows by Heun's method on the Karras grid (Karras et al. 2022, algorithm 1).
+    """Unguided windows by DPM-Solver++(2M) (Lu et al. 2022, algorithm 2) on the prior's grid of noise levels.
 
     A prior that corrects a climate begins in a draw of it under noise and ends in a draw of what the last noise level
     hides of it, as its method does: the largest scales of a window stand out of any noise that a few steps come from,
@@ -60,7 +61,7 @@ def draw(
         prior: what to draw from.
         context: when, clock ``[N, T, 2]``, and the coarse frames for a paired prior.
         seed: of the noise; window n's noise depends on (seed, n) alone.
-        steps: noise levels, a few if left out; the denoiser is called ``2 steps - 1`` times.
+        steps: noise levels, a few if left out; the denoiser is called once at each.
         batch: windows at a time.
         pairs: give windows 2n and 2n + 1 opposite noise, so that chance weighs less in means and quantiles.
 
@@ -91,13 +92,13 @@ def draw(
         if climate is not None:
             blind = torch.tensor(BLIND, device=device)
             x = x + climate.mean(when.clock) + climate.hidden(white(start, len(x), 2), blind)
+        before, last = torch.zeros_like(x), math.inf
         for sigma, lower in pairwise(levels):
-            slope = (x - denoiser(x, torch.tensor(sigma, device=device), when)) / sigma
-            ahead = x + (lower - sigma) * slope
-            if lower > 0:
-                there = (ahead - denoiser(ahead, torch.tensor(lower, device=device), when)) / lower
-                ahead = x + (lower - sigma) * (slope + there) / 2
-            x = ahead
+            mean = denoiser(x, torch.tensor(sigma, device=device), when)
+            # What the mean will be half way, by its change since the level before.
+            on = math.log(sigma / lower) / math.log(last / sigma) / 2 if lower > 0 else 0.0
+            ahead = mean + on * (mean - before)
+            x, before, last = ahead + lower / sigma * (x - ahead), mean, sigma
         if climate is not None:
             x = x + climate.hidden(white(start, len(x), 1), torch.tensor(levels[-2], device=device))
             mean = climate.mean(when.clock) * climate.mask

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import uuid4
+
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
@@ -39,11 +41,10 @@ def coarse_misfit(
         raise FinescaleError(
             "the coarse input lies on the coarse grid of the coarsening: it does not; regrid it"
         )
-    lazy = (
-        ensemble[[name]]
-        if ensemble[name].chunks
-        else ensemble[[name]].chunk({"time": block * coarsening.every})
-    )
+    lazy = ensemble[[name]]
+    if not ensemble[name].chunks:
+        # Named by chance: the name that Dask would give it is a hash of every byte.
+        lazy = lazy.chunk({"time": block * coarsening.every}, token=uuid4().hex)
     seen = coarsening.apply(lazy)[name].transpose("member", "time", "lat", "lon")
     known = coarse[name].transpose("time", "lat", "lon")
     absent = ~seen.indexes["time"].isin(known.indexes["time"])

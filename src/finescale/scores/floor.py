@@ -9,6 +9,7 @@ import xarray as xr
 from finescale.climate.timeline import seconds_between
 from finescale.errors import FinescaleError
 from finescale.grid.coarsening import Coarsening
+from finescale.scores.hourly import held
 from finescale.scores.scorecard import score
 
 METHOD = "noise-floor"
@@ -58,10 +59,10 @@ def noise_floor(
     apart = np.abs(time.dt.dayofyear.to_numpy()[starts] - int(first.dt.dayofyear))
     begin = int(starts[np.minimum(apart, 365 - np.minimum(apart, 365)).argmin()])
     stretch = other[[n for n in truth.data_vars if n in other]].isel(time=slice(begin, begin + length))
-    shifted = stretch.assign_coords(time=truth["time"])
+    shifted = held(stretch.assign_coords(time=truth["time"]))
     return score(
         shifted,
-        truth,
+        held(truth),
         method=METHOD,
         case=case,
         static=static,
