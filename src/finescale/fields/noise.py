@@ -76,8 +76,7 @@ class Noise:
         # Many small draws become normals together: words are cheap, calls of NumPy are not.
         few = max(1, TOGETHER // (rows * columns))
         for begin in range(0, len(places), few):
-            part = places[begin : begin + few]
-            bits = np.stack([words(self.seed, member, place, rows * columns) for member, place in part])
+            bits = words(self.seed, places[begin : begin + few], rows * columns)
             out[begin : begin + few] = _box_muller(bits)[:, : rows * columns]
         return torch.from_numpy(out.reshape(len(members), len(hours), len(keys), rows, columns))
 
@@ -87,16 +86,22 @@ def normals(seed: int, member: int, place: tuple[int, int, int], count: int) -> 
 
     A longer draw begins with a shorter one.
     """
-    return _box_muller(words(seed, member, place, count))[:count]
+    return _box_muller(words(seed, [(member, place)], count))[0, :count]
 
 
-def words(seed: int, member: int, place: tuple[int, int, int], count: int) -> NDArray[np.uint64]:
-    """Raw words for `count` normals, two of them from each."""
-    bits = np.random.Philox(
-        key=np.array([seed, member % WORD], np.uint64),
-        counter=np.array([0, *(word % WORD for word in place)], np.uint64),
-    )
-    return np.asarray(bits.random_raw((count + 1) // 2))
+def words(seed: int, places: Sequence[tuple[int, tuple[int, int, int]]], count: int) -> NDArray[np.uint64]:
+    """Raw words for `count` normals of each member and place, two normals from each word ``[places, words]``."""
+    keys = np.array([[seed, member % WORD] for member, _ in places], np.uint64)
+    counters = np.array([[0, *(word % WORD for word in place)] for _, place in places], np.uint64)
+    out = np.empty((len(places), (count + 1) // 2), np.uint64)
+    # One generator, sent from place to place: to make one takes longer than what it is made for.
+    bits = np.random.Philox(0)
+    there = bits.state
+    for row, key, counter in zip(out, keys, counters, strict=True):
+        there["state"] = {"key": key, "counter": counter}
+        bits.state = there
+        row[:] = bits.random_raw(len(row))
+    return out
 
 
 def _box_muller(words: NDArray[np.uint64]) -> NDArray[np.float32]:

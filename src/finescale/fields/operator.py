@@ -181,7 +181,11 @@ class View:
                 x[..., begin[0] - self.first :: self.clock.every, :, :, :] if begin else x[..., :0, :, :, :]
             )
             return self.space.apply(kept)
-        return torch.einsum("kt,...tcn->...kcn", self.time.to(x), self.space.apply(x))
+        return self.read(self.space.apply(x))
+
+    def read(self, seen: Tensor) -> Tensor:
+        """The values ``[..., K, C, size]`` of what is seen at every hour ``[..., T, C, size]``."""
+        return torch.einsum("kt,...tcn->...kcn", self.time.to(seen), seen)
 
     def adjoint(self, y: Tensor) -> Tensor:
         """H^T y."""

@@ -9,7 +9,7 @@ member has a draw of it.
 """
 
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import torch
 from torch import Tensor
@@ -26,6 +26,8 @@ from finescale.prior.gaussian import GaussianClimate
 USE = 2
 # Stretches whose data are kept for the next noise level.
 KEPT = 256
+# Hours of weather that are drawn at once, and such lengths whose sight is kept for the next stretch.
+PIECE, PIECES = 96, 64
 
 
 def believed(given: Conditions, climate: GaussianClimate | None, noise: Noise) -> Conditions:
@@ -59,6 +61,9 @@ class Doubted(Observation):
     first: int
     pace: int
     _known: Kept[tuple[object, ...], Tensor] = field(default_factory=lambda: Kept(KEPT), repr=False)
+    _pieces: Kept[tuple[object, ...], dict[int, Tensor]] = field(
+        default_factory=lambda: Kept(PIECES), repr=False
+    )
 
     @cached_property
     def shares(self) -> dict[int, Tensor]:
@@ -76,18 +81,30 @@ class Doubted(Observation):
     def _values(self, plain: Segment, first: int, stop: int, members: tuple[int, ...] | None) -> Tensor:
         climate = self.draws.climate
         mean = climate.mean(self.clock[first - self.first : stop - self.first]) * climate.mask
-        weather = torch.zeros_like(mean)[None]
-        if members is not None:
-            weather = self.draws(members, first * self.pace, (stop - 1) * self.pace + 1)[:, :: self.pace]
         out = []
         for (source, view), y in zip(plain.parts, plain.split(plain.y), strict=True):
-            share, channels = self.shares[id(source)], list(source.channels)
-            usual = view.apply(mean[:, channels]).to(y)
-            other = view.apply(weather[:, :, channels]).to(y)
-            likely = usual + (y - usual) / (1 + share) + (share / (1 + share)).sqrt() * other
-            out.append(likely.flatten(1))
-        values: Tensor = torch.where(plain.mask, torch.cat(out, 1), 0.0).to(plain.y)
-        return values if members is not None else values[0]
+            share = self.shares[id(source)]
+            usual = view.apply(mean[:, list(source.channels)]).to(y)
+            likely = usual + (y - usual) / (1 + share)
+            if members is not None:
+                other = view.read(self._weather(source, members, first, stop)).to(y)
+                likely = likely + (share / (1 + share)).sqrt() * other
+            out.append(likely.flatten(-3))
+        values: Tensor = torch.where(plain.mask, torch.cat(out, -1), 0.0).to(plain.y)
+        return values
+
+    def _weather(self, source: Source, members: tuple[int, ...], first: int, stop: int) -> Tensor:
+        """What a product sees of weather that each member has for itself, frame by frame ``[M, T, C, n]``."""
+        length, seen = max(1, PIECE // self.pace), []
+        for begin in range(first // length * length, stop, length):
+            piece = self._pieces((begin, members), partial(self._drawn, members, begin, begin + length))
+            seen.append(piece[id(source)][:, max(first - begin, 0) : stop - begin])
+        return torch.cat(seen, 1)
+
+    def _drawn(self, members: tuple[int, ...], first: int, stop: int) -> dict[int, Tensor]:
+        """Weather of the frames [first, stop), as each source sees it."""
+        x = self.draws(members, first * self.pace, (stop - 1) * self.pace + 1)[:, :: self.pace]
+        return {id(s): s.space.apply(x[:, :, list(s.channels)]) for s in self.sources}
 
 
 def _share(source: Source, climate: GaussianClimate) -> Tensor:

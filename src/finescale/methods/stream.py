@@ -21,7 +21,8 @@ from torch import Tensor
 from finescale.fields.allocator import hand_back
 from finescale.methods.ensemble import DIMS, Layout
 
-CHUNK_HOURS = 240
+# As long as a block of a long series: what is written in parts is read and packed again for each.
+CHUNK_HOURS = 24
 
 
 class Stream:
