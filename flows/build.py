@@ -14,11 +14,12 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from finescale.errors import FinescaleError
 from finescale.pipeline.executor import DvcExecutor
 from finescale.pipeline.project import Project
+from finescale.pipeline.threads import AT_ONCE
 from finescale.pipeline.workspace import workspace
 from flows import embedded, showcase
 from flows.forms import Build
 from flows.tasks import register
-from flows.walking import AT_ONCE, walk
+from flows.walking import walk
 
 
 @flow(

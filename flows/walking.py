@@ -8,11 +8,10 @@ from prefect.futures import PrefectFuture
 
 from finescale.pipeline.executor import DvcExecutor
 from finescale.pipeline.stage import Stage
+from finescale.pipeline.threads import AT_ONCE
 from finescale.pipeline.wiring import Agenda, parents
 from flows.tasks import bring_up_to_date
 
-# Stages that run side by side.
-AT_ONCE = 2
 # Seconds before each further try of a stage that fetches; other failures would come again.
 PAUSES = (2.0, 10.0)
 

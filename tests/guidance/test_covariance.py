@@ -1,6 +1,8 @@
 """The climate's covariance seen through observations, against dense matrices."""
 
 import math
+import weakref
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from finescale.fields.operator import AreaMean, Clock, Stations
 from finescale.grid.coarsening import Coarsening
 from finescale.grid.grid import Grid
 from finescale.guidance import covariance
-from finescale.guidance.covariance import ClimateCovariance
+from finescale.guidance.covariance import ClimateCovariance, covariance_of
 from finescale.guidance.moving import MovingModes
 from finescale.guidance.observation import Observation, Source
 from finescale.guidance.seen import Seen
@@ -73,6 +75,19 @@ def test_factors_are_shared_between_equal_patterns(climate, monkeypatch) -> None
         segment = seen.segment(first, first + 7)
         cov.solve(segment, 7, 1.0, torch.zeros(1, segment.size))
     assert len(made) == 2
+
+
+def test_requests_of_one_time_share_a_climate_s_covariance_and_sources_of_one_kind_a_factor(climate) -> None:
+    """Whatever they observed; it goes with the last of them."""
+    one, again = observation("cells"), observation("cells")
+    other = replace(again.sources[0], error=again.sources[0].error + 1)
+    kinds = [source.kind for source in (*one.sources, *again.sources, other)]
+    assert kinds[0] == kinds[len(one.sources)] != kinds[-1]
+    first = covariance_of(climate)
+    assert covariance_of(climate) is first
+    gone = weakref.ref(first)
+    del first
+    assert gone() is None
 
 
 def test_ring_keeps_weather_smooth_that_remembers_days() -> None:

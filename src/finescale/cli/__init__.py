@@ -47,7 +47,7 @@ def run(
     direct: Annotated[
         bool, typer.Option(help="Call the stages without DVC: always runs, caches nothing.")
     ] = False,
-    workers: Annotated[int, typer.Option(min=1, help="Stages at a time.")] = 2,
+    workers: Annotated[int, typer.Option(min=1, help="Stages at a time.")] = threads.AT_ONCE,
     preset: Preset = "",
     root: Root = HERE,
 ) -> None:

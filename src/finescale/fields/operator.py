@@ -8,7 +8,7 @@ a variable.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 import torch
@@ -21,7 +21,9 @@ from finescale.grid.grid import Grid
 
 
 class Space(Protocol):
-    """A linear map from fine fields to `size` values."""
+    """A linear map from fine fields to `size` values: a dataclass whose fields say all of it."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
 
     @property
     def size(self) -> int:

@@ -8,7 +8,9 @@ the state: one factor serves all members and, on a regular clock, all blocks of 
 """
 
 import math
+from threading import Lock
 from typing import Protocol
+from weakref import WeakValueDictionary
 
 import numpy as np
 import torch
@@ -27,6 +29,8 @@ from finescale.prior.gaussian import GaussianClimate
 KEPT = 600 * 2**20
 KERNELS = 40
 Key = tuple[object, ...]
+_SHARED: "WeakValueDictionary[int, ClimateCovariance]" = WeakValueDictionary()
+_LOCK = Lock()
 
 
 class Covariance(Protocol):
@@ -53,7 +57,7 @@ class ClimateCovariance:
         self._factors: Kept[Key, Tensor] = Kept(KEPT, lambda factor: factor.nbytes)
         self._times: Kept[Key, list[Tensor]] = Kept(KERNELS)
         self._systems: Kept[Key, tuple[tuple[Tensor, Tensor], Tensor, Tensor]] = Kept(KERNELS)
-        self._seen: dict[int, tuple[Source, Seen]] = {}
+        self._seen: Kept[bytes, Seen] = Kept(KERNELS)
 
     def solve(self, segment: Segment, frames: int, sigma: float, r: Tensor) -> Tensor:
         """Return u = (H C_t H^T + R)^-1 r for residuals ``[M, n]``; masked entries stay zero."""
@@ -141,10 +145,7 @@ class ClimateCovariance:
 
     def _source(self, source: Source) -> Seen:
         """What a product sees of the climate."""
-        if id(source) not in self._seen:
-            # The source is kept beside what it sees so that its id cannot be taken by another.
-            self._seen[id(source)] = (source, Seen.of(source, self.climate))
-        return self._seen[id(source)][1]
+        return self._seen(source.kind, lambda: Seen.of(source, self.climate))
 
     def _factor(self, segment: Segment, frames: int, sigma: float) -> Tensor:
         moving = self._together(segment)
@@ -169,3 +170,13 @@ class ClimateCovariance:
             matrix[off], matrix[:, off] = 0, 0
             matrix.diagonal()[off] = 1
         return factored(matrix, self.jitter * float(scale))
+
+
+def covariance_of(climate: GaussianClimate) -> ClimateCovariance:
+    """The one that all requests of a climate share while there are any: it goes, with its factors, with the last."""
+    with _LOCK:
+        # What is alive holds its climate, so no other can have that id.
+        found = _SHARED.get(id(climate))
+        if found is None:
+            found = _SHARED[id(climate)] = ClimateCovariance(climate)
+        return found

@@ -4,9 +4,10 @@ A `Segment` is the part of an observation that lies in a stretch of hours, flatt
 Cells that are NaN in y are unobserved: their rows carry no information and are masked, never filled.
 """
 
+import hashlib
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 
 import torch
@@ -58,6 +59,17 @@ class Source:
     def exact(self) -> bool:
         """Whether it has no error of its own."""
         return self.lasting is None and not bool(self.error.any())
+
+    @cached_property
+    def kind(self) -> bytes:
+        """What it sees and how well, whatever it saw: sources of one kind have the same law."""
+        parts = [getattr(self.space, f.name) for f in fields(self.space)] + [self.error]
+        whole = hashlib.sha256(repr((type(self.space), self.clock, self.channels)).encode())
+        for part in parts:
+            whole.update(
+                part.numpy(force=True).tobytes() if isinstance(part, Tensor) else repr(part).encode()
+            )
+        return whole.digest()
 
     def independent(self) -> "Source":
         """The same product, all of its error independent from value to value."""
@@ -135,7 +147,7 @@ class Segment:
     @cached_property
     def layout(self) -> tuple[object, ...]:
         """Where the stamps of each product lie in the stretch."""
-        return tuple((id(s), v.stop - v.first, v.first % s.clock.every) for s, v in self.parts)
+        return tuple((s.kind, v.stop - v.first, v.first % s.clock.every) for s, v in self.parts)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from finescale.fields.lanes import side_by_side
 from finescale.fields.noise import Noise
 from finescale.grid.coarsening import Coarsening
 from finescale.guidance.conditions import conditions
-from finescale.guidance.covariance import ClimateCovariance
+from finescale.guidance.covariance import covariance_of
 from finescale.guidance.doubt import believed
 from finescale.guidance.matheron import GaussianPosterior
 from finescale.methods import card
@@ -70,7 +70,7 @@ class Gaussian(OnOperator):
         noise = Noise(seed, scaling.variables, self.fine.shape)
         given = conditions(coarse, self.coarsening, scaling, self.error_scale, others=beside)
         given = believed(given, self.climate, noise)
-        covariance = ClimateCovariance(self.climate)
+        covariance = covariance_of(self.climate)
         posterior = GaussianPosterior(
             covariance, given.observation, given.clock(), noise, given.first, given.stop
         )

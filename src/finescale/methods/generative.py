@@ -17,7 +17,7 @@ from finescale.guidance import recipes
 from finescale.guidance.activity import STAMPS, Activity
 from finescale.guidance.between import Hourly, check_frames, frames
 from finescale.guidance.conditions import Conditions, conditions
-from finescale.guidance.covariance import ClimateCovariance
+from finescale.guidance.covariance import covariance_of
 from finescale.guidance.doubt import believed
 from finescale.guidance.draws import Ahead, ClimateDraws, Finish
 from finescale.guidance.following import Following, Powers
@@ -206,7 +206,7 @@ class GenerativeDownscaler(OnOperator):
         return [replace(one, members=m, states={}, means={}, memories={}) for m in groups]
 
     def _wave(self, scene: Scene, seed: int) -> Wave:
-        covariance = None if self.law is None else ClimateCovariance(self.law)
+        covariance = None if self.law is None else covariance_of(self.law)
         linear = self.prior.codec.linear
         _, rows, columns = self.prior.denoiser.mask.shape
         noise = Noise(seed, self.prior.channels, (rows, columns), scene.given.pace, self.sampler.memory)

@@ -1,4 +1,4 @@
-"""All figures about one case."""
+"""All figures about one case, in two halves of about as much work."""
 
 from __future__ import annotations
 
@@ -19,17 +19,13 @@ from finescale.scores.regions import land_share
 
 THREADS = 2  # ensembles read side by side; each is held in memory meanwhile
 
+Sections = dict[str, list[Picture | str]]
 
-def case_figures(
-    case: Case,
-    *,
-    default: str,
-    baseline: str | None,
-    methods: Sequence[str],
-    static: xr.Dataset | None,
-    seed: int = 0,
-) -> dict[str, list[Picture | str]]:
-    """Draw everything about one case.
+
+def close_figures(
+    case: Case, *, default: str, baseline: str | None, methods: Sequence[str], static: xr.Dataset | None
+) -> Sections:
+    """Draw the storm of one case, and what moves.
 
     Args:
         case: The case.
@@ -37,10 +33,33 @@ def case_figures(
         baseline: A method drawn beside it on the maps.
         methods: All methods of the report; each keeps its colour in every figure.
         static: `orog` and `sftlf`, for coastlines and places.
+
+    Returns:
+        Pictures by section: maps, fans, tracks, spectra; words or none where there is nothing to draw.
+    """
+    track = tracks.tracks(case, style(methods), land_share(static))
+    moving = motion.motion(case, [m for m in (default, baseline) if m is not None])
+    return {
+        "maps": [
+            maps.hour_maps(case, name, default, other=baseline, static=static) for name in case.variables
+        ],
+        "fans": [fans.fans(case, default, places(Grid.from_dataset(case.truth), static))],
+        "tracks": [] if track is None else [track],
+        "spectra": [] if moving is None else [moving],
+    }
+
+
+def law_figures(case: Case, *, methods: Sequence[str], static: xr.Dataset | None, seed: int = 0) -> Sections:
+    """Draw what all hours of one case say: ranks, spectra and tails.
+
+    Args:
+        case: The case.
+        methods: As in `close_figures`.
+        static: As in `close_figures`.
         seed: Seed of broken ties between ranks.
 
     Returns:
-        Pictures by section: maps, tracks, fans, ranks, spectra, tail; words where there is nothing to draw.
+        Pictures by section: spectra, ranks, tail.
     """
     pairs = list(product(case.ensembles, case.variables))
     with ThreadPoolExecutor(THREADS) as pool:
@@ -48,26 +67,14 @@ def case_figures(
         found: dict[str, dict[str, Diagnosis]] = {method: {} for method in case.ensembles}
         for (method, name), diagnosis in zip(pairs, each, strict=True):
             found[method][name] = diagnosis
-    grid = Grid.from_dataset(case.truth)
     looks = style(methods)
     histograms = [
         calibration.ranks(case, found, looks),
         calibration.field_ranks(case, found, looks, seed=seed),
         calibration.reliability(case, found, looks),
     ]
-    close = [m for m in (default, baseline) if m is not None]
-    spectra = [
-        curves.spectra(case, found, looks),
-        curves.temporal(case, found, looks),
-        motion.motion(case, close),
-    ]
-    track = tracks.tracks(case, looks, land_share(static))
+    spectra = [curves.spectra(case, found, looks), curves.temporal(case, found, looks)]
     return {
-        "maps": [
-            maps.hour_maps(case, name, default, other=baseline, static=static) for name in case.variables
-        ],
-        "fans": [fans.fans(case, default, places(grid, static))],
-        "tracks": [] if track is None else [track],
         "spectra": [p for p in spectra if p is not None],
         "ranks": [p for p in histograms if p is not None],
         "tail": [

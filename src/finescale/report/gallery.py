@@ -61,11 +61,11 @@ class Gallery:
         processes: int = 1,
     ) -> Gallery:
         """Draw everything but the films; arguments as for `page.write_page`, with the methods in their order."""
-        draw = partial(
-            _figures, default=default, baselines=baselines, methods=methods, static=static, seed=seed
-        )
-        found = _spread(draw, cases, min(processes, len(cases)))
-        drawn = {case.name: sections for case, sections in zip(cases, found, strict=True)}
+        laws = partial(figures.law_figures, methods=methods, static=static, seed=seed)
+        close = partial(_close, default=default, baselines=baselines, methods=methods, static=static)
+        found = _spread([partial(half, case) for case in cases for half in (laws, close)], processes)
+        halves = zip(cases, found[::2], found[1::2], strict=True)
+        drawn = {case.name: {k: [*a.get(k, ()), *b.get(k, ())] for k in SECTIONS} for case, a, b in halves}
         return cls(skill.bars(scorecard, methods), drawn, [] if bias is None else mending(bias))
 
     def pictures(self) -> Iterator[Picture]:
@@ -89,29 +89,26 @@ class Gallery:
         ]
 
 
-def _figures(
+def _close(
     case: Case,
     *,
     default: str,
     baselines: Sequence[str],
     methods: Sequence[str],
     static: xr.Dataset | None,
-    seed: int,
 ) -> Sections:
-    """Everything about one case, with the first baseline that it has beside the method that is looked at."""
+    """The storm of one case, with the first baseline that it has beside the method that is looked at."""
     shown = looked_at(case, default)
     beside = next((b for b in baselines if b in case.ensembles and b != shown), None)
-    return figures.case_figures(
-        case, default=shown, baseline=beside, methods=methods, static=static, seed=seed
-    )
+    return figures.close_figures(case, default=shown, baseline=beside, methods=methods, static=static)
 
 
-def _spread(draw: Callable[[Case], Sections], cases: Sequence[Case], processes: int) -> list[Sections]:
-    """Draw cases in processes of their own: matplotlib keeps the interpreter's lock."""
+def _spread(tasks: Sequence[Callable[[], Sections]], processes: int) -> list[Sections]:
+    """Draw in processes: matplotlib keeps the interpreter's lock."""
     if processes < 2:
-        return [draw(case) for case in cases]
-    with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
-        return list(pool.map(draw, cases))
+        return [task() for task in tasks]
+    with ProcessPoolExecutor(min(processes, len(tasks)), get_context("spawn")) as pool:
+        return [done.result() for done in [pool.submit(task) for task in tasks]]
 
 
 def looked_at(case: Case, default: str) -> str:

@@ -12,6 +12,7 @@ import xarray as xr
 from finescale.fields.axis import segments
 from finescale.fields.lanes import each
 from finescale.guidance.conditions import conditions
+from finescale.guidance.covariance import covariance_of
 from finescale.guidance.following import Powers, measured
 from finescale.guidance.recipes import GuidanceSpec
 from finescale.guidance.solver import SamplerSpec
@@ -70,9 +71,12 @@ def calibrated(desk: Desk, method: str, made: Downscaler) -> tuple[Downscaler, d
     coarse = block(desk, "coarse-reference", "validation").load()
     pieces = _stretches(coarse, made.coarsening.every, wanted.days)
     draw, drawn = partial(made, members=wanted.members, seed=desk.setting("seed")), []
+    # Held here, the factors of one stretch serve all.
+    shared = None if made.law is None else covariance_of(made.law)
     for piece in each(draw, pieces, made.device):
         drawn.append(piece)
         desk.progress("stretches of the validation block", len(drawn), len(pieces))
+    del shared
     ensemble = xr.concat(drawn, "time", coords="minimal", compat="override", join="exact")
     found = judge({}, ensemble, block(desk, "reference", "validation")).spread_skill
     days = ensemble.sizes["time"] / 24
