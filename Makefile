@@ -20,7 +20,7 @@ ON_PATH := PATH="$$PWD/.venv/bin:$$PATH" PREFECT_HOME="$$PWD/.prefect"
 .PHONY: oracle help demo demo-all up down test lint check-fresh lock clean
 
 help:
-	@echo "make demo         bring the small invented world through the whole pipeline (13 to 20 minutes, 2 cores)"
+	@echo "make demo         bring the small invented world through the whole pipeline (10 minutes, or up to twice that, 2 cores)"
 	@echo "make demo-all     every method there is, in a workspace of its own; its pages: reports/demo-all (an hour of CPU time)"
 	@echo "make up           Prefect's server, a worker and the pages on this machine, with the deployments; make down ends them"
 	@echo "make oracle       guidances where the exact posterior is known, as a table"
@@ -31,7 +31,7 @@ help:
 
 .venv/.ready: pyproject.toml constraints.txt scripts/check_python.sh
 	@bash scripts/check_python.sh "$(PYTHON)"
-	@echo "installing into .venv (2 to 3 minutes, once)"
+	@echo "installing into .venv (2 to 4 minutes, once)"
 	@"$(PYTHON)" -m venv .venv
 	@# Python compiles what it imports when it does; most of what is installed it never will.
 	@.venv/bin/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e '.[dev]'
