@@ -10,6 +10,7 @@ import torch
 import xarray as xr
 
 from finescale.errors import FinescaleError
+from finescale.fields.allocator import hand_back
 from finescale.fields.lanes import lanes, side_by_side
 from finescale.fields.noise import Noise
 from finescale.grid.coarsening import Coarsening
@@ -41,6 +42,8 @@ from finescale.prior.window import WindowSpec
 
 # Seconds between two notes of a streamed run.
 NOTE_EVERY = 30.0
+# Blocks after which free memory is handed back: what lies between arrays in use would grow to a fifth of the peak.
+HAND_BACK = 4
 # Hours up to which a series is one block.
 WHOLE = 72
 # Guidances that may take gradients, and then wider blocks.
@@ -269,8 +272,10 @@ class GenerativeDownscaler(OnOperator):
             wave.restore(front, tensors)
             hourly.last = tensors.get("last")
             wave.count(wave.evaluations[0] * (front + 1) // wave.rounds)
-        for at, values in self._finished(wave, scene, hourly):
+        for done, (at, values) in enumerate(self._finished(wave, scene, hourly), 1):
             ensemble.write(wave.members, at, values)
+            if done % HAND_BACK == 0:
+                hand_back()
             if time.monotonic() - noted > NOTE_EVERY:
                 ensemble.mark(wave.members, wave.front, wave.state() | hourly.state())
                 noted = time.monotonic()

@@ -18,7 +18,6 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from finescale.fields.allocator import hand_back
 from finescale.methods.ensemble import DIMS, Layout
 
 # As long as a block of a long series: what is written in parts is read and packed again for each.
@@ -70,12 +69,11 @@ class Stream:
             self._arrays[name][rows, hours] = values[:, :, c]
 
     def mark(self, members: tuple[int, ...], front: int, tensors: Mapping[str, Tensor]) -> None:
-        """Replace the note of a group; once in a while, so that memory that it took is worth handing back."""
+        """Replace the note of a group."""
         note = self.note(members)
         fresh = note.with_suffix(".part")
         save_file({k: v.contiguous() for k, v in tensors.items()}, fresh, {"front": str(front)})
         fresh.replace(note)
-        hand_back()
 
     def open(self) -> xr.Dataset:
         """The ensemble, lazily."""
