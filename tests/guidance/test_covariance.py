@@ -77,17 +77,29 @@ def test_factors_are_shared_between_equal_patterns(climate, monkeypatch) -> None
     assert len(made) == 2
 
 
-def test_requests_of_one_time_share_a_climate_s_covariance_and_sources_of_one_kind_a_factor(climate) -> None:
-    """Whatever they observed; it goes with the last of them."""
-    one, again = observation("cells"), observation("cells")
-    other = replace(again.sources[0], error=again.sources[0].error + 1)
-    kinds = [source.kind for source in (*one.sources, *again.sources, other)]
-    assert kinds[0] == kinds[len(one.sources)] != kinds[-1]
+def test_requests_of_one_time_share_a_covariance_that_goes_with_the_last(climate) -> None:
     first = covariance_of(climate)
     assert covariance_of(climate) is first
     gone = weakref.ref(first)
     del first
     assert gone() is None
+
+
+def test_sources_that_see_alike_share_a_factor_whatever_they_saw(climate, monkeypatch) -> None:
+    made, factored = [], covariance.factored
+    monkeypatch.setattr(covariance, "factored", lambda *given: made.append(given) or factored(*given))
+    (source,) = observation("cells").sources
+    others = (
+        replace(source, y=source.y + 1),
+        replace(source, error=source.error + 1),
+        replace(source, space=replace(source.space, rows=source.space.rows.roll(1, 1))),
+        replace(source, clock=Clock(3)),
+    )
+    cov = ClimateCovariance(climate)
+    for each in (source, *others):
+        segment = Observation((each,)).segment(0, 7)
+        cov.solve(segment, 7, 1.0, torch.zeros(1, segment.size))
+    assert len(made) == 4
 
 
 def test_ring_keeps_weather_smooth_that_remembers_days() -> None:

@@ -66,6 +66,11 @@ def test_a_member_has_the_same_data_in_every_stretch_and_ensemble(climate, given
     late = observation.segment(48, 96, MEMBERS[2:4]).y.view(2, -1, 12)
     torch.testing.assert_close(whole[2:, 8:], late, rtol=1e-4, atol=1e-5)
     assert not torch.allclose(whole[2], whole[3], atol=0.1)
+    # Across the place where one length of weather that is drawn at once ends and the next begins.
+    across = observation.segment(60, 144, MEMBERS[:4]).y.view(4, -1, 12)
+    torch.testing.assert_close(across[:, :6], whole[:, 10:], rtol=0, atol=0)
+    lag = (across[:, 6] - across[:, 5]).square().mean() / across.square().mean()
+    assert float(lag) < 1.6
 
 
 def test_spread_of_the_region_is_its_error(climate, given, weather) -> None:

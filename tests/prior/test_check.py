@@ -53,6 +53,20 @@ def test_draws_do_not_depend_on_the_batch(ready):
     assert not torch.allclose(one, draw(prior, when, seed=2, steps=4), atol=0.1)
 
 
+def test_a_few_levels_draw_what_many_do_and_twice_as_many_err_a_quarter_as_much(ready):
+    """A solver of second order: of the first, the error would halve."""
+    _, run, prior = ready
+    when = Context(run.validation.clock[:8])
+    many = draw(prior, when, seed=1, steps=256)
+    few, twice, again = (
+        float((draw(prior, when, seed=1, steps=steps) - many).square().mean().sqrt() / many.std())
+        for steps in (None, 16, 32)
+    )
+    assert few < 0.02
+    assert twice < 0.35 * few
+    assert again < 0.35 * twice
+
+
 def test_draws_are_as_large_as_a_day_of_their_season(ready):
     """The same noise twice: what a climate knows of sizes multiplies what separates a draw from its mean."""
     _, run, prior = ready
