@@ -8,7 +8,6 @@ The observation is divided by s, weather is drawn as on an ordinary day, and the
 data tell little, days are as active as others of their season.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,6 +19,7 @@ from finescale.guidance.conditions import Conditions
 from finescale.guidance.factor import factored
 from finescale.guidance.observation import Observation, Source
 from finescale.guidance.seen import Seen, through_bands, through_eofs
+from finescale.guidance.stamps import seen, stamps
 from finescale.prior.autoregression import toeplitz
 from finescale.prior.gaussian import GaussianClimate
 
@@ -61,8 +61,11 @@ class Activity:
         """The request as it would be on ordinary days."""
         sources = []
         for source in given.observation.sources:
-            mean, size = _mean_seen(source, self.climate, self.clock, self.first), torch.ones_like(source.y)
-            for k, rows in _stamps(source, self.first, len(self.clock)):
+            mean, size = (
+                seen(source, self.climate, self.climate.harmonics(self.clock), self.first),
+                torch.ones_like(source.y),
+            )
+            for k, rows in stamps(source, self.first, len(self.clock)):
                 size[k] = self.factors[rows, list(source.channels)].mean(0)[:, None]
             sources.append(replace(source, y=mean + (source.y - mean) / size))
         return replace(given, observation=Observation(tuple(sources)))
@@ -91,7 +94,7 @@ class Judged:
         """Whiten the anomalies by what the climate expects of them."""
         clock, source = given.clock(), given.observation.sources[0]
         typical = _Typical(source, climate)
-        anomalies = source.y - _mean_seen(source, climate, clock, given.first)
+        anomalies = source.y - seen(source, climate, climate.harmonics(clock), given.first)
         last = source.first + (len(source.y) - 1) * source.clock.every
         # A span holds the stamps after its begin, up to that of the next.
         spans = np.arange((source.first - 1) // typical.span, (last - 1) // typical.span + 1)
@@ -103,23 +106,6 @@ class Judged:
         logs = (1 - SHARED) * logs + SHARED * logs.mean(axis=1, keepdims=True)
         centres = (spans + 0.5).astype(np.float64) * typical.span + 0.5
         return cls(centres, logs)
-
-
-def _stamps(source: Source, first: int, frames: int) -> Iterator[tuple[int, slice]]:
-    """Each value of a product that tells of some of the frames from `first` on: its number, and which."""
-    for k in range(len(source.y)):
-        stamp = source.first + k * source.clock.every - first
-        if stamp >= 0 and stamp - source.clock.lead < frames:
-            yield k, slice(max(stamp - source.clock.lead, 0), stamp + 1)
-
-
-def _mean_seen(source: Source, climate: GaussianClimate, clock: Tensor, first: int) -> Tensor:
-    """What a product sees of a climate's mean ``[K, C, n]``; zero for values beyond the frames of the clock."""
-    seen = torch.zeros_like(source.y)
-    for k, rows in _stamps(source, first, len(clock)):
-        mean = climate.mean(clock[rows]).mean(0) * climate.mask
-        seen[k] = source.space.apply(mean[list(source.channels)]).to(seen)
-    return seen
 
 
 class _Typical:

@@ -13,8 +13,8 @@ from torch import Tensor
 from finescale.errors import FinescaleError
 from finescale.fields.context import Context
 from finescale.fields.paired import CoarseFrames
-from finescale.guidance.activity import Activity
 from finescale.guidance.conditions import Conditions
+from finescale.guidance.days import Days
 from finescale.guidance.heed import on_windows
 from finescale.guidance.observation import Observation, Segment
 from finescale.guidance.wave import Denoise
@@ -36,7 +36,7 @@ class Scene:
         device: where to compute.
         weight: heed of the context; see `guidance.heed`.
         nudge: what is done to each denoised mean before any guidance.
-        activity: what fields of the request's ordinary days are multiplied by.
+        days: what fields of ordinary days become; None where they are the request's own.
     """
 
     prior: Prior
@@ -45,7 +45,7 @@ class Scene:
     device: str = "cpu"
     weight: float = 1.0
     nudge: Nudge | None = None
-    activity: Activity | None = None
+    days: Days | None = None
 
     @cached_property
     def context(self) -> Context:
@@ -75,7 +75,7 @@ class Scene:
         """Scaled fields of states ``[M, T, C, H, W]`` whose first frame is an absolute hour."""
         at = first - self.given.first
         out = self.prior.codec.decode(x, self.context.frames(at, at + x.shape[1]))
-        return out if self.activity is None else self.activity.restored(out, first)
+        return out if self.days is None else self.days.restored(out, first)
 
     @torch.no_grad()
     def mean(self, first: int, stop: int) -> NDArray[np.float32]:

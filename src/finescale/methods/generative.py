@@ -15,10 +15,11 @@ from finescale.fields.lanes import lanes, side_by_side
 from finescale.fields.noise import Noise
 from finescale.grid.coarsening import Coarsening
 from finescale.guidance import recipes
-from finescale.guidance.activity import STAMPS, Activity
+from finescale.guidance.activity import STAMPS
 from finescale.guidance.between import Hourly, check_frames, frames
 from finescale.guidance.conditions import Conditions, conditions
 from finescale.guidance.covariance import covariance_of
+from finescale.guidance.days import Days
 from finescale.guidance.doubt import believed
 from finescale.guidance.draws import Ahead, ClimateDraws, Finish
 from finescale.guidance.following import Following, Powers
@@ -29,6 +30,7 @@ from finescale.guidance.recipes import GuidanceSpec
 from finescale.guidance.scene import Scene
 from finescale.guidance.solver import SamplerSpec, levels
 from finescale.guidance.spread import Spread
+from finescale.guidance.swing import Belief
 from finescale.guidance.wave import Wave
 from finescale.methods import shelf
 from finescale.methods.downscaler import check_coarse
@@ -71,6 +73,7 @@ class GenerativeDownscaler(OnOperator):
         overlap: cells that tiles of a prior with crop share; None for half a crop.
         spread: factors on the spread of draws given exact data, by variable; empty for ones. See `guidance.spread`.
         follow: powers by which bands of waves follow activity, beside `spread`. See `guidance.following`.
+        swing: how far the coarse data of a day are believed on its cycle, by variable. See `guidance.swing`.
         device: where to compute.
     """
 
@@ -88,6 +91,7 @@ class GenerativeDownscaler(OnOperator):
     overlap: int | None = None
     spread: tuple[float, ...] = ()
     follow: Powers = ()
+    swing: Belief = ()
     device: str = "cpu"
 
     def __post_init__(self) -> None:
@@ -190,18 +194,15 @@ class GenerativeDownscaler(OnOperator):
         """The linear-Gaussian climate that guides: its own, or the one that the prior corrects."""
         return self.climate if self.climate is not None else self.prior.gaussian
 
-    def _activity(self, given: Conditions) -> Activity | None:
-        """Of the weather, where draws follow it and the coarse data tell of it alone, not of an error of theirs."""
-        climate, follows = self.law, self.guidance.follows and given.exact
-        return Activity.of(given, climate) if follows and climate is not None else None
-
     def _scene(self, given: Conditions, coarse: xr.Dataset) -> Scene:
         self.prior.lay(self.overlap, self.batch)
         weight, prior = self.guidance.physics, self.prior.on(self.device)
         nudge = PhysicsNudge.of(prior, self.coarsening, weight) if weight else None
-        activity = self._activity(given)
-        given = given if activity is None else activity.normalised(given)
-        return Scene(prior, given, coarse, self.device, self.context_weight, nudge, activity)
+        days = None
+        # Draws follow the coarse data where these tell of the weather alone, not of an error of theirs.
+        if self.guidance.follows and given.exact and self.law is not None:
+            days, given = Days.of(given, self.law, self.fine, self.swing)
+        return Scene(prior, given, coarse, self.device, self.context_weight, nudge, days)
 
     def _waves(self, scene: Scene, members: int, seed: int, first: int = 0) -> list[Wave]:
         one, every = self._wave(scene, seed), range(first, first + members)
@@ -232,13 +233,12 @@ class GenerativeDownscaler(OnOperator):
             device=self.device,
         )
         if covariance is not None and linear:
-            posterior = GaussianPosterior(
-                covariance, given.observation, given.clock(), noise, given.first, given.stop,
-                wave.block, wave.block,
-            )  # fmt: skip
+            y, clock, span = given.observation, given.clock(), (given.first, given.stop)
+            posterior = GaussianPosterior(covariance, y, clock, noise, *span, wave.block, wave.block)
             wave.origin = {"mean": posterior.mean, "draw": posterior.sample}.get(self.sampler.start)
             if self.spread and scene.given.exact:
-                follow = Following.of(self.follow, scene.activity, covariance, given.observation)
+                activity = None if scene.days is None else scene.days.activity
+                follow = Following.of(self.follow, activity, covariance, given.observation)
                 wave.spread = Spread(torch.tensor(self.spread), posterior.mean, follow)
         elif self.sampler.start != "zero":
             raise FinescaleError(

@@ -52,6 +52,7 @@ def _settings(method: "GenerativeDownscaler") -> dict[str, Any]:
         "overlap": method.overlap,
         "spread": method.spread,
         "follow": method.follow,
+        "swing": method.swing,
     } | ({} if method.climate is None else {"climate": method.climate.metadata()})
 
 
@@ -79,6 +80,7 @@ def load(folder: Path) -> dict[str, Any]:
         "overlap": body.get("overlap"),
         "spread": tuple(body.get("spread", ())),
         "follow": tuple(map(tuple, body.get("follow", ()))),
+        "swing": tuple(body.get("swing", ())),
     }
 
 

@@ -199,13 +199,17 @@ class Search(Section):
 class Calibrate(Section):
     """The spread of draws of gaussian-cov, mended by what days of the past had.
 
-    How far bands of waves follow the activity of a day is told by the training block (`guidance.following`), how wide
-    draws are beside their errors by the validation block (`guidance.spread`).
+    How far the cycle of a day goes as its coarse data tell (`guidance.swing`) and how far bands of waves follow its
+    activity (`guidance.following`) is told by the training block, how wide draws are beside their errors by the
+    validation block (`guidance.spread`).
     """
 
     members: int = Field(4, ge=2)
     days: int = Field(
         30, ge=5, description="Of the validation block at most; of a longer one, stretches of five days."
+    )
+    swing: bool = Field(
+        True, description="Whether the daily cycle goes as far as the coarse data of a day tell."
     )
 
 

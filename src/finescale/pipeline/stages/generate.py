@@ -11,12 +11,14 @@ import xarray as xr
 
 from finescale.fields.axis import segments
 from finescale.fields.lanes import each
+from finescale.guidance import following, swing
 from finescale.guidance.conditions import conditions
 from finescale.guidance.covariance import covariance_of
-from finescale.guidance.following import Powers, measured
+from finescale.guidance.following import Powers
 from finescale.guidance.recipes import GuidanceSpec
 from finescale.guidance.solver import SamplerSpec
 from finescale.guidance.spread import mended
+from finescale.guidance.swing import Belief
 from finescale.methods.downscaler import Downscaler
 from finescale.methods.generative import GenerativeDownscaler
 from finescale.methods.regression import RegressionDownscaler
@@ -67,7 +69,8 @@ def calibrated(desk: Desk, method: str, made: Downscaler) -> tuple[Downscaler, d
         return made, {}
     made = replace(made, spread=(1.0,) * len(made.prior.variables))
     if made.guidance.follows and made.law is not None and made.prior.window > 1:
-        made = replace(made, follow=_powers(desk, made, made.law))
+        belief, powers = _told(desk, made, made.law, wanted.swing)
+        made = replace(made, swing=belief, follow=powers)
     coarse = block(desk, "coarse-reference", "validation").load()
     pieces = _stretches(coarse, made.coarsening.every, wanted.days)
     draw, drawn = partial(made, members=wanted.members, seed=desk.setting("seed")), []
@@ -87,17 +90,24 @@ def calibrated(desk: Desk, method: str, made: Downscaler) -> tuple[Downscaler, d
         "after": {v: found[v] * factors[v] for v in found},
         "factors": factors,
         "powers": dict(zip(made.prior.variables, made.follow, strict=False)),
+        "swing": dict(zip(made.prior.variables, made.swing, strict=False)),
     }
     return replace(made, spread=tuple(factors[v] for v in made.prior.variables)), {"spread": told}
 
 
-def _powers(desk: Desk, made: GenerativeDownscaler, climate: GaussianClimate) -> Powers:
-    """How far bands of waves follow activity, from the longest unbroken stretch of the training block."""
+def _told(
+    desk: Desk, made: GenerativeDownscaler, climate: GaussianClimate, swings: bool
+) -> tuple[Belief, Powers]:
+    """How far days swing as their coarse data tell, where they may, and how far bands of waves follow activity.
+
+    From the longest unbroken stretch of the training block.
+    """
     coarse = block(desk, "coarse-reference", "train")
     stretch = segments(coarse["time"])
     longest = coarse.isel(time=stretch == np.bincount(stretch).argmax()).load()
-    given = conditions(longest, made.coarsening, made.prior.scaling)
-    return measured(given, climate, desk.open("reference"))
+    given, fine = conditions(longest, made.coarsening, made.prior.scaling), desk.open("reference")
+    belief = swing.measured(given, climate, made.fine, fine) if swings else ()
+    return belief, following.measured(given, climate, fine)
 
 
 def _stretches(coarse: xr.Dataset, every: int, days: int) -> list[xr.Dataset]:
