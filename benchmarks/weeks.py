@@ -5,8 +5,8 @@
 WORKSPACE is that of `finescale run --preset era5-uk coarsen` (its `data/` holds the reference and the static fields);
 OUT is where climates and priors go, and what it holds is not learned again. A method learns from all days of the
 month but the week, a day on either side, and two days far from it, which stop its training. Rows: `gaussian`, with its
-EOFs together, `finescale`, and `finescale` without a part: its network, the activity of the coarse data, or the
-covariances between EOFs. Spread is not calibrated. Columns: fair CRPS at all hours, at coarse times and between them,
+EOFs together, `finescale`, and `finescale` without a part: its network, the activity of the coarse data, the swing of
+their days, or the covariances between EOFs. Spread is not calibrated. Columns: fair CRPS at all hours, at coarse times and between them,
 spread over error, error of the ensemble mean.
 """
 
@@ -21,11 +21,14 @@ import numpy as np
 import torch
 import xarray as xr
 
+from finescale.fields.axis import segments
 from finescale.fields.scaling import Scaling
 from finescale.grid.coarsening import Coarsening
 from finescale.grid.grid import Grid
+from finescale.guidance.conditions import conditions
 from finescale.guidance.recipes import GuidanceSpec
 from finescale.guidance.solver import SamplerSpec
+from finescale.guidance.swing import measured
 from finescale.methods.gaussian import Gaussian
 from finescale.methods.generative import GenerativeDownscaler
 from finescale.pipeline.workspace import read_preset
@@ -100,11 +103,11 @@ def without_network() -> Iterator[None]:
         yield
 
 
-def methods(fine: xr.Dataset, climate: GaussianClimate, out: Path, s: Settings) -> dict[str, Callable]:
+def methods(learned: xr.Dataset, climate: GaussianClimate, out: Path, s: Settings) -> dict[str, Callable]:
     """By name: coarse data, members and seed to an ensemble."""
-    grid, wanted = Grid.from_dataset(fine), s.downscale.sections["finescale"]
+    grid, wanted = Grid.from_dataset(learned), s.downscale.sections["finescale"]
     h = Coarsening(grid, grid.coarsen(s.coarse.factor), s.coarse.every, s.coarse.how)
-    units = {str(n): str(f.attrs["units"]) for n, f in fine.data_vars.items()}
+    units = {str(n): str(f.attrs["units"]) for n, f in learned.data_vars.items()}
     prior, guidance = load_prior(out / "prior"), wanted.guidance.model_dump()
     made = GenerativeDownscaler(
         prior,
@@ -117,6 +120,12 @@ def methods(fine: xr.Dataset, climate: GaussianClimate, out: Path, s: Settings) 
         group=wanted.group,
         batch=wanted.batch,
     )
+    coarse = h.apply(learned)
+    stretch = segments(coarse["time"])
+    longest = coarse.isel(time=stretch == np.bincount(stretch).argmax())
+    belief = measured(conditions(longest, h, climate.scaling), climate, grid, learned)
+    print(f"swing is believed to {', '.join(f'{share:.2f}' for share in belief)}")
+    made = replace(made, swing=belief)
 
     def bare(*given, **options):
         with without_network():
@@ -133,6 +142,7 @@ def methods(fine: xr.Dataset, climate: GaussianClimate, out: Path, s: Settings) 
         "finescale": made,
         "without its network": bare,
         "without activity": replace(made, guidance=replace(made.guidance, activity=False)),
+        "without swing": replace(made, swing=()),
         "EOFs one by one": apart,
     }
 
@@ -177,7 +187,7 @@ def main() -> None:
         learned, stop, judged = split(fine, week)
         out = args.out / f"week-{week}"
         climate = learn(learned, static, stop, s, out)
-        by = methods(fine, climate, out, s)
+        by = methods(learned, climate, out, s)
         given = by["finescale"].coarsening.apply(judged)
         for name, method in by.items():
             drawn = method(given, members=args.members, seed=args.seed)

@@ -102,6 +102,9 @@ def test_the_spread_is_mended_by_validation_days(learned: Project) -> None:
     follow = json.loads((folder / "generative.json").read_text(encoding="utf-8"))["follow"]
     assert follow == list(found["powers"].values()) and list(found["powers"]) == ["psl", "tas"]
     assert all(0 <= power <= 1.5 for row in follow for power in row)
+    swing = json.loads((folder / "generative.json").read_text(encoding="utf-8"))["swing"]
+    assert swing == list(found["swing"].values()) and list(found["swing"]) == ["psl", "tas"]
+    assert all(0 <= belief <= 1 for belief in swing)
     for name, factor in found["factors"].items():
         before, after = found["before"][name], found["after"][name]
         assert after == pytest.approx(before * factor)

@@ -465,6 +465,22 @@ def test_bands_that_do_not_follow_activity_still_have_the_coarse_means(method, c
     )
 
 
+def test_days_that_swing_still_have_the_coarse_means(method, coarse, tmp_path) -> None:
+    swinging = replace(method, swing=(1.0, 0.5))
+    plainly, found = (m(coarse, members=4, seed=1) for m in (method, swinging))
+    assert abs(found["tas"] - plainly["tas"]).max() > 0.01 * method.prior.scaling.scale[0]
+    seen = swinging.coarsening.apply(found)
+    for name, scale in zip(VARIABLES, method.prior.scaling.scale, strict=True):
+        assert abs(seen[name] - coarse[name]).max() < 5e-3 * scale
+    swinging.save(tmp_path / "model")
+    again = GenerativeDownscaler.load(tmp_path / "model")
+    assert again.swing == swinging.swing
+    assert np.array_equal(values(again(coarse, members=4, seed=1)), values(found))
+    # The coarse data of a climate model may err, and then tell nothing of a day's cycle.
+    noisy = with_error(coarse.isel(time=slice(0, 6)), 0.5)
+    np.testing.assert_array_equal(*(values(m(noisy, members=2, seed=1)) for m in (method, swinging)))
+
+
 def test_what_is_computed_elsewhere_meets_what_stays_here(method, coarse) -> None:
     """The device without memory stands for any that this machine may lack."""
     assert method.prior.on("cpu") is method.prior
