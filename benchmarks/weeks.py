@@ -5,9 +5,9 @@
 WORKSPACE is that of `finescale run --preset era5-uk coarsen` (its `data/` holds the reference and the static fields);
 OUT is where climates and priors go, and what it holds is not learned again. A method learns from all days of the
 month but the week, a day on either side, and two days far from it, which stop its training. Rows: `gaussian`, with its
-EOFs together, `finescale`, and `finescale` without a part: its network, the activity of the coarse data, the swing of
-their days, or the covariances between EOFs. Spread is not calibrated. Columns: fair CRPS at all hours, at coarse times and between them,
-spread over error, error of the ensemble mean.
+EOFs together, `finescale`, and `finescale` without a part: its network, the swing of days, what the coarse data tell of
+days at all, swing and activity, or the covariances between EOFs. Spread is not calibrated. Columns: fair CRPS at all
+hours, at coarse times and between them, spread over error, error of the ensemble mean.
 """
 
 import argparse
@@ -141,7 +141,7 @@ def methods(learned: xr.Dataset, climate: GaussianClimate, out: Path, s: Setting
         "gaussian, together": Gaussian(h, units, climate),
         "finescale": made,
         "without its network": bare,
-        "without activity": replace(made, guidance=replace(made.guidance, activity=False)),
+        "without days": replace(made, guidance=replace(made.guidance, activity=False)),
         "without swing": replace(made, swing=()),
         "EOFs one by one": apart,
     }
